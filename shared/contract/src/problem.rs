@@ -1,0 +1,50 @@
+//! RFC 9457 problem details: the body of every refusal.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Code;
+
+/// Why a request was refused. Never repeats the input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Problem {
+    /// `urn:tribometer:problem:<code>`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// One sentence a person can act on.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// The stable code.
+    pub code: Code,
+    /// The request's id in the logs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// Seconds to wait before the next try.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+    /// Ids of events that were not stored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_stored: Vec<String>,
+    /// The per-event results, when every event was refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<crate::ingest::EventAnswer>,
+}
+
+impl Problem {
+    /// A problem with the type derived from its code.
+    #[must_use]
+    pub fn new(status: u16, code: Code, title: impl Into<String>) -> Self {
+        Self {
+            kind: format!("urn:tribometer:problem:{code}"),
+            title: title.into(),
+            status,
+            code,
+            request_id: None,
+            retry_after: None,
+            not_stored: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+}
