@@ -1,1 +1,4 @@
 //! See ARCHITECTURE.md.
+
+pub mod pseudonym;
+pub mod url_template;

@@ -234,7 +234,10 @@ impl Pseudonymiser {
 
 impl fmt::Debug for Pseudonymiser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pseudonymiser").field("org", &self.org).field("epoch", &self.epoch).finish_non_exhaustive()
+        f.debug_struct("Pseudonymiser")
+            .field("org", &self.org)
+            .field("epoch", &self.epoch)
+            .finish_non_exhaustive()
     }
 }
 
@@ -251,7 +254,10 @@ impl Token {
     /// The text is not such a token; the error does not repeat it.
     pub fn parse(kind: Kind, text: &str) -> Result<Self, InvalidToken> {
         let invalid = InvalidToken { kind };
-        let rest = text.strip_prefix(kind.prefix()).and_then(|rest| rest.strip_prefix('.')).ok_or(invalid)?;
+        let rest = text
+            .strip_prefix(kind.prefix())
+            .and_then(|rest| rest.strip_prefix('.'))
+            .ok_or(invalid)?;
         let (epoch, digest) = rest.split_once('.').ok_or(invalid)?;
         if epoch_of(epoch).is_none() || !is_digest(digest.as_bytes()) {
             return Err(invalid);
@@ -321,7 +327,9 @@ pub struct InvalidToken {
 pub fn normalised(kind: Kind, raw_id: &str) -> std::borrow::Cow<'_, str> {
     let id = raw_id.trim();
     let is_email = kind == Kind::User
-        && id.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
+        && id
+            .split_once('@')
+            .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
     if is_email && id.chars().any(|c| !c.is_ascii() || c.is_ascii_uppercase()) {
         return id.to_lowercase().into();
     }
@@ -344,7 +352,10 @@ pub fn connector_event_id(org: &OrgId, event_id: &EventId) -> String {
 fn keyed_for(kind: Kind, org: &OrgId, key: &OrgKey) -> Hmac<Sha256> {
     let mut kind_key = [0; KEY_BYTES];
     let info = [KIND_LABEL, kind.as_str().as_bytes()];
-    #[expect(clippy::expect_used, reason = "a 32-byte key is a valid PRK, and 32 bytes are one block of output")]
+    #[expect(
+        clippy::expect_used,
+        reason = "a 32-byte key is a valid PRK, and 32 bytes are one block of output"
+    )]
     Hkdf::<Sha256>::from_prk(&key.bytes)
         .expect("32 bytes")
         .expand_multi_info(&info, &mut kind_key)
@@ -394,7 +405,8 @@ fn is_digest(digest: &[u8]) -> bool {
 }
 
 fn epoch_of(text: &str) -> Option<u32> {
-    let canonical = text == "0" || (text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0'));
+    let canonical =
+        text == "0" || (text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0'));
     canonical.then(|| text.parse().ok()).flatten()
 }
 
@@ -445,7 +457,8 @@ mod tests {
 
     #[test]
     fn a_token_is_shortened_in_debug_output() {
-        let token = Pseudonymiser::new(acme(), &OrgKey::from_mac([1; 32], 12)).token(Kind::User, "42");
+        let token =
+            Pseudonymiser::new(acme(), &OrgKey::from_mac([1; 32], 12)).token(Kind::User, "42");
         let shown = format!("{token:?}");
         assert_eq!(shown.chars().count(), "Token(u1.12.abcd…)".chars().count());
         assert!(!shown.contains(&token.as_str()[10..]));
