@@ -1,1 +1,3 @@
-//! See ARCHITECTURE.md.
+//! What tests and tools of the whole suite share. See ARCHITECTURE.md.
+
+pub mod recorded;

@@ -1,0 +1,106 @@
+//! Turns the recorded data into files of events, and says what had to be made up.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use contract::Timestamp;
+use suite::recorded::{Conversion, Dataset, WINDOW_DAYS, Window};
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Convert(convert) => {
+            convert.run(&mut io::stdout().lock(), &mut io::stderr().lock())
+        }
+    }
+}
+
+/// Recorded data as events.
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write `<source>.ndjson.gz` files and print what is in them.
+    Convert(Convert),
+}
+
+#[derive(Debug, Args)]
+struct Convert {
+    /// The folder of recorded data.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The folder to write into; created when missing.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// No event is later than this, RFC 3339.
+    #[arg(long, value_parser = timestamp)]
+    anchor: Timestamp,
+    /// No event is earlier than this many days before the anchor.
+    #[arg(long, default_value_t = WINDOW_DAYS, value_parser = clap::value_parser!(u8).range(1..=25))]
+    days: u8,
+    /// Only these sources.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Dataset>,
+}
+
+impl Convert {
+    fn run(&self, table: &mut impl Write, notes: &mut impl Write) -> anyhow::Result<()> {
+        fs::create_dir_all(&self.out)
+            .with_context(|| format!("cannot create {}", self.out.display()))?;
+        let window = Window::before(self.anchor, self.days);
+        let chosen = |dataset: &&Dataset| self.only.is_empty() || self.only.contains(dataset);
+        writeln!(
+            table,
+            "{:<12} {:>7} {:>8} {:>10}  by type",
+            "source", "events", "sessions", "inventions"
+        )?;
+        for dataset in Dataset::ALL.iter().filter(chosen) {
+            let conversion = convert(*dataset, &self.data, &window, &self.out)?;
+            writeln!(table, "{}", row(&conversion))?;
+            for invention in dataset.inventions() {
+                writeln!(notes, "{dataset}: invented: {invention}")?;
+            }
+            for (reason, rows) in &conversion.left_out {
+                writeln!(notes, "{dataset}: left out: {rows} rows, {reason}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn convert(
+    dataset: Dataset,
+    data: &Path,
+    window: &Window,
+    out: &Path,
+) -> anyhow::Result<Conversion> {
+    let conversion =
+        dataset.convert(data, window).with_context(|| format!("cannot convert {dataset}"))?;
+    conversion.write(out)?;
+    Ok(conversion)
+}
+
+fn row(conversion: &Conversion) -> String {
+    let by_type: Vec<String> =
+        conversion.by_type.iter().map(|(kind, events)| format!("{kind} {events}")).collect();
+    format!(
+        "{:<12} {:>7} {:>8} {:>10}  {}",
+        conversion.dataset,
+        conversion.lines.len(),
+        conversion.sessions,
+        conversion.dataset.inventions().len(),
+        by_type.join(", ")
+    )
+}
+
+fn timestamp(text: &str) -> Result<Timestamp, &'static str> {
+    Timestamp::parse(text).ok_or("expected an RFC 3339 time with an offset")
+}
