@@ -200,3 +200,47 @@ pub(super) const ORIGIN: Origin = Origin { org: "rpm", product: "forms", service
 const DATASET: Dataset = Dataset::Rpm;
 const RECORDING: &str = "StudentRecord";
 const TASK: &str = "student-record";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(fields: &str) -> Row {
+        let header = "timeStamp,userID,targetApp,eventType,url,target.workbookName,target.sheetName,target.id,target.name,target.tagName,target.type";
+        let text = format!("{header}\n{fields}\n");
+        csv::Reader::from_reader(text.as_bytes()).into_deserialize().next().unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_screen_is_the_path_of_the_page_the_sheet_or_the_clipboard() {
+        for (fields, screen) in [
+            ("t,u,Chrome,paste,https://h.example/a/b?c#d,,,,,,", Some("/a/b")),
+            ("t,u,Chrome,paste,https://h.example,,,,,,", Some("/")),
+            ("t,u,Excel,getCell,,Book.xlsx,Sheet1,A2,,,", Some("/Book.xlsx/Sheet1")),
+            ("t,,OS-Clipboard,copy,,,,,,,", Some("/clipboard")),
+            ("t,u,Telegraph,copy,,,,,,,", None),
+        ] {
+            assert_eq!(row(fields).screen().as_deref(), screen, "{fields}");
+        }
+    }
+
+    #[test]
+    fn an_element_is_named_by_its_id_else_its_name_else_its_tag() {
+        for (fields, key, kind) in [
+            ("t,u,Chrome,paste,,,,Date-date,date,INPUT,text", "Date-date", "text"),
+            ("t,u,Chrome,paste,,,,,Email,INPUT,text", "Email", "text"),
+            ("t,u,Chrome,clickButton,,,,,,BUTTON,submit", "button", "button"),
+            ("t,u,Excel,getCell,,,,A2,,,", "A2", "cell"),
+        ] {
+            assert_eq!(row(fields).element(), (key.to_owned(), kind.to_owned()), "{fields}");
+        }
+    }
+
+    #[test]
+    fn an_action_that_is_not_documented_is_refused() {
+        assert_eq!(event_type("clickCheckbox"), Some(EventType::UiClick));
+        assert_eq!(event_type("selectWorksheet"), Some(EventType::UiNavigation));
+        assert_eq!(event_type("editField"), Some(EventType::UiInputMeta));
+        assert_eq!(event_type("keylog"), None);
+    }
+}
