@@ -1,1 +1,29 @@
-//! See ARCHITECTURE.md.
+//! What the suite needs from the world, in its own words.
+//!
+//! Every trait has one to three methods and every method states its idempotency. Implementations take no decision:
+//! what to write was decided in `domain` before. Futures are `Send`, so that a handler runs on any executor.
+//!
+//! # Layout
+//!
+//! - [`intake`], [`stream`]: how events get in, and the log that carries them
+//! - [`ledger`], [`archive`], [`reference`]: what the processor reads and writes
+//! - [`staging`], [`delivery`], [`endpoint`]: the way to the connector
+//! - [`keys`], [`bus`], [`accounts`], [`clock`]: keys, announcements, reading, time
+//! - [`error`]: the world failing
+#![warn(missing_docs)]
+
+pub mod accounts;
+pub mod archive;
+pub mod bus;
+pub mod clock;
+pub mod delivery;
+pub mod endpoint;
+pub mod error;
+pub mod intake;
+pub mod keys;
+pub mod ledger;
+pub mod reference;
+pub mod staging;
+pub mod stream;
+
+pub use error::{PortError, PortResult};

@@ -1,0 +1,194 @@
+//! Callers' keys: `fk_<key id>_<43 characters of secret>_<checksum>`.
+
+use std::fmt;
+
+use contract::{Code, OrgId, Timestamp};
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+/// What a key may do. A wider scope does not include a narrower one, except that `admin` includes both others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// Send events.
+    Ingest,
+    /// Read what became of them.
+    Read,
+    /// Everything, in every organisation the key is bound to.
+    Admin,
+}
+
+impl Scope {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ingest => "ingest",
+            Self::Read => "read",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// Reads the word for it.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Ingest, Self::Read, Self::Admin].into_iter().find(|scope| scope.as_str() == word)
+    }
+}
+
+/// A key as a caller presents it. Only its id can be printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ApiKey {
+    key_id: String,
+    secret: [u8; SECRET_BYTES],
+}
+
+impl ApiKey {
+    /// A new key from random bytes.
+    #[must_use]
+    pub fn new(id_entropy: [u8; 16], secret: [u8; SECRET_BYTES]) -> Self {
+        let (id, _) = id_entropy.split_at(KEY_ID_BYTES);
+        Self { key_id: HEXLOWER.encode(id), secret }
+    }
+
+    /// Reads a key. The checksum lets a mistyped key be refused without a look-up.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (body, checksum) = text.strip_prefix(PREFIX)?.rsplit_once('_')?;
+        let (key_id, secret) = body.split_once('_')?;
+        let hex =
+            |text: &str| text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        if key_id.len() != 2 * KEY_ID_BYTES || !hex(key_id) {
+            return None;
+        }
+        let secret = BASE64URL_NOPAD.decode(secret.as_bytes()).ok()?.try_into().ok()?;
+        let key = Self { key_id: key_id.to_owned(), secret };
+        (key.checksum() == checksum).then_some(key)
+    }
+
+    /// The key as a caller keeps it: the one place where the secret is written out.
+    #[must_use]
+    pub fn reveal(&self) -> String {
+        format!(
+            "{PREFIX}{}_{}_{}",
+            self.key_id,
+            BASE64URL_NOPAD.encode(&self.secret),
+            self.checksum()
+        )
+    }
+
+    /// Names the key.
+    #[must_use]
+    pub fn key_id(&self) -> &str {
+        &self.key_id
+    }
+
+    /// What a store keeps of the secret.
+    #[must_use]
+    pub fn secret_hash(&self) -> [u8; 32] {
+        Sha256::digest(self.secret).into()
+    }
+
+    fn checksum(&self) -> String {
+        let digest = Sha256::new()
+            .chain_update(b"fk")
+            .chain_update(&self.key_id)
+            .chain_update(self.secret)
+            .finalize();
+        let (head, _) = digest.split_at(CHECKSUM_BYTES);
+        HEXLOWER.encode(head)
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ApiKey({}, ***)", self.key_id)
+    }
+}
+
+/// What a store knows of a key, as far as judging a caller needs it.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// SHA-256 of the secret.
+    pub secret_hash: &'a [u8; 32],
+    /// The organisations it is bound to.
+    pub orgs: &'a [OrgId],
+    /// What it may do.
+    pub scopes: &'a [Scope],
+    /// When it stopped being valid.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// Judges a presented key against what the store knows under its id. An unknown id takes the same work and gets the
+/// same answer as a wrong secret.
+///
+/// # Errors
+/// `invalid_api_key` or `insufficient_scope`.
+pub fn judge(
+    presented: &ApiKey,
+    known: Option<Known<'_>>,
+    needs: Scope,
+    now: Timestamp,
+) -> Result<(), Code> {
+    let nobody = [0_u8; 32];
+    let hash = known.map_or(&nobody, |known| known.secret_hash);
+    let matches = bool::from(presented.secret_hash().ct_eq(hash));
+    let Some(known) = known.filter(|known| matches && known.revoked_at.is_none_or(|at| now < at))
+    else {
+        return Err(Code::InvalidApiKey);
+    };
+    let may = known.scopes.contains(&needs) || known.scopes.contains(&Scope::Admin);
+    if may { Ok(()) } else { Err(Code::InsufficientScope) }
+}
+
+const PREFIX: &str = "fk_";
+const KEY_ID_BYTES: usize = 8;
+const SECRET_BYTES: usize = 32;
+const CHECKSUM_BYTES: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> ApiKey {
+        ApiKey::new([7; 16], [9; 32])
+    }
+
+    #[test]
+    fn a_key_reads_back_and_its_debug_form_hides_the_secret() {
+        let text = key().reveal();
+        assert!(text.starts_with("fk_"));
+        assert_eq!(ApiKey::parse(&text), Some(key()));
+        assert_eq!(format!("{:?}", key()), "ApiKey(0707070707070707, ***)");
+    }
+
+    #[test]
+    fn one_changed_character_is_noticed_without_a_look_up() {
+        let text = key().reveal();
+        for at in 0..text.len() {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] = if bytes[at] == b'x' { b'y' } else { b'x' };
+            assert_eq!(ApiKey::parse(&String::from_utf8(bytes).unwrap()), None, "at {at}");
+        }
+        for hostile in ["", "fk_", "fk___", "\0", &"fk_a_".repeat(20_000), "fk_ä_ö_ü"] {
+            assert_eq!(ApiKey::parse(hostile), None);
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_and_a_wrong_secret_get_the_same_answer() {
+        let hash = key().secret_hash();
+        let known =
+            Known { secret_hash: &hash, orgs: &[], scopes: &[Scope::Ingest], revoked_at: None };
+        let now = Timestamp::from_ms(10);
+        let wrong = ApiKey::new([7; 16], [8; 32]);
+        assert_eq!(judge(&wrong, Some(known), Scope::Ingest, now), Err(Code::InvalidApiKey));
+        assert_eq!(judge(&key(), None, Scope::Ingest, now), Err(Code::InvalidApiKey));
+        assert_eq!(judge(&key(), Some(known), Scope::Ingest, now), Ok(()));
+        assert_eq!(judge(&key(), Some(known), Scope::Read, now), Err(Code::InsufficientScope));
+        let revoked = Known { revoked_at: Some(now), ..known };
+        assert_eq!(judge(&key(), Some(revoked), Scope::Ingest, now), Err(Code::InvalidApiKey));
+        let admin = Known { scopes: &[Scope::Admin], ..known };
+        assert_eq!(judge(&key(), Some(admin), Scope::Read, now), Ok(()));
+    }
+}
