@@ -2,9 +2,12 @@
 #![warn(missing_docs)]
 
 pub mod admit;
+pub mod answer;
 pub mod api_key;
+pub mod archive;
 pub mod breaker;
 pub mod counters;
+pub mod enrich;
 pub mod pseudonym;
 pub mod seal;
 pub mod url_template;
