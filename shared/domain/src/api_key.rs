@@ -7,14 +7,14 @@ use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// What a key may do. A wider scope does not include a narrower one, except that `admin` includes both others.
+/// What a key may do. `read` does not include `ingest`; `admin` includes both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     /// Send events.
     Ingest,
     /// Read what became of them.
     Read,
-    /// Everything, in every organisation the key is bound to.
+    /// Operate the installation: read the books of every organisation, send and read for those the key is bound to.
     Admin,
 }
 

@@ -2,7 +2,7 @@
 
 use contract::{Code, EventId, OrgId, Timestamp};
 
-use crate::PortResult;
+use crate::{PortResult, intake::Put};
 
 /// Objects under keys.
 pub trait Archive: Send + Sync {
@@ -53,6 +53,9 @@ pub trait Quarantine: Send + Sync {
         to: Timestamp,
     ) -> impl Future<Output = PortResult<Vec<Quarantined>>> + Send;
 
-    /// Forgets a record after it was replayed. Forgetting an unknown one changes nothing.
-    fn forget(&self, shard: &str, sequence: &str) -> impl Future<Output = PortResult<()>> + Send;
+    /// In one transaction: the record is no longer set aside, and its event goes the way that `put` says, as if a door
+    /// took it now for the first time. If the event had been accepted and ended here (`terminal`), its booking as
+    /// `counted` is taken back, and a staged one is booked as `acceptedForward`: whoever counts or delivers it books it
+    /// anew. Releasing a record that is not held answers false and changes nothing.
+    fn release(&self, record: &Quarantined, put: Put) -> impl Future<Output = PortResult<bool>> + Send;
 }
