@@ -9,5 +9,6 @@ pub mod breaker;
 pub mod counters;
 pub mod enrich;
 pub mod pseudonym;
+pub mod scrub;
 pub mod seal;
 pub mod url_template;
