@@ -1,7 +1,11 @@
 //! From staging to the connector: lease an organisation, form numbered batches, settle what the connector answered.
 
-use contract::{Code, EventId, OrgId, Timestamp, staged::StagedEvent};
+use contract::{EventId, OrgId, Timestamp, staged::StagedEvent};
 use domain::breaker::Breaker;
+pub use domain::{
+    batching::{BatchedEvent, NewBatch},
+    delivery::{ParkedEvent, Settlement},
+};
 
 use crate::PortResult;
 
@@ -43,28 +47,6 @@ pub trait Leases: Send + Sync {
         lease: &Lease,
         breaker: Breaker,
     ) -> impl Future<Output = PortResult<()>> + Send;
-}
-
-/// A batch to be made: immutable from here on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewBatch {
-    /// Orders batches within the organisation, as text: twelve digits, then the path of splits and remainders.
-    pub seq: String,
-    /// The `Idempotency-Key` for ever.
-    pub batch_id: String,
-    /// Exactly the bytes to send.
-    pub body: Vec<u8>,
-    /// The events in it, in the order of the body.
-    pub events: Vec<BatchedEvent>,
-}
-
-/// One event of a batch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BatchedEvent {
-    /// The event.
-    pub event_id: EventId,
-    /// What the connector calls it.
-    pub connector_id: String,
 }
 
 /// What became of forming.
@@ -119,53 +101,6 @@ pub struct ReadyBatch {
     pub next_attempt_at: Timestamp,
     /// When the connector first failed on it.
     pub failing_since: Option<Timestamp>,
-}
-
-/// What is to become of the head batch.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Settlement {
-    /// The connector has all of it.
-    Delivered {
-        /// It said so per event, or for the batch as a whole.
-        confirmed: bool,
-        /// What it found out, as JSON per event.
-        enrichment: Vec<(EventId, String)>,
-    },
-    /// Try again later; the attempt is counted unless it was the organisation's configuration.
-    Retry {
-        /// Not before.
-        at: Timestamp,
-        /// Does it count as an attempt?
-        counts: bool,
-        /// What happened, without any text of the connector's.
-        error: String,
-    },
-    /// Replace it by these, in order.
-    Split(Vec<NewBatch>),
-    /// Part of it is done.
-    Partial {
-        /// The connector has these.
-        delivered: Vec<EventId>,
-        /// It will never take these.
-        parked: Vec<ParkedEvent>,
-        /// Everything else, to be tried again at once.
-        remainder: Option<NewBatch>,
-        /// What it found out, as JSON per event.
-        enrichment: Vec<(EventId, String)>,
-    },
-}
-
-/// An event the connector will not take.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParkedEvent {
-    /// The event.
-    pub event_id: EventId,
-    /// Why, in our words.
-    pub reason: Code,
-    /// Why, in the connector's: cleaned and cut.
-    pub detail: String,
-    /// The rendered event, as it would be sent again.
-    pub body: Vec<u8>,
 }
 
 /// What became of a settlement.

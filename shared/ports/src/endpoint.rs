@@ -1,9 +1,12 @@
 //! The external connector, as something to POST one batch to.
 
-use contract::OrgId;
+use std::fmt;
 
-/// One request, ready to be put on the wire.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use contract::OrgId;
+pub use domain::delivery::{DeliveryAnswer, DeliveryFailure};
+
+/// One request, ready to be put on the wire. It carries the credential, so `Debug` shows no header's value.
+#[derive(Clone, PartialEq, Eq)]
 pub struct DeliveryRequest {
     /// The organisation whose connector it is.
     pub org: OrgId,
@@ -15,35 +18,16 @@ pub struct DeliveryRequest {
     pub body: Vec<u8>,
 }
 
-/// What came back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DeliveryAnswer {
-    /// An HTTP answer.
-    Http {
-        /// The status.
-        status: u16,
-        /// The `Retry-After` header as it came.
-        retry_after: Option<String>,
-        /// At most 64 KiB of the body.
-        body: Vec<u8>,
-    },
-    /// No answer: whether the connector took the batch is not known.
-    Failed(DeliveryFailure),
-}
-
-/// Why there was no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeliveryFailure {
-    /// No connection.
-    Connect,
-    /// Connected, but no complete answer in time.
-    Timeout,
-    /// The certificate or the protocol was refused.
-    Tls,
-    /// The address is not allowed.
-    Refused,
-    /// The connection broke, or the answer was not HTTP.
-    Broken,
+impl fmt::Debug for DeliveryRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("DeliveryRequest")
+            .field("org", &self.org)
+            .field("path", &self.path)
+            .field("headers", &names)
+            .field("body_bytes", &self.body.len())
+            .finish()
+    }
 }
 
 /// The connector. It is not part of `PortResult`: that it fails is the normal case and a value.
