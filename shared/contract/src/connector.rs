@@ -11,6 +11,7 @@ use crate::Timestamp;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConnectorBatch {
     /// At most 96 events of one organisation.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::BATCH_EVENTS_MAX)))]
     pub events: Vec<FrictionEvent>,
     /// About the batch.
     pub batch_metadata: BatchMetadata,
@@ -22,16 +23,20 @@ pub struct ConnectorBatch {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BatchMetadata {
     /// Also the `Idempotency-Key`: the same on every retry.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::CORRELATION_BYTES_MAX)))]
     pub batch_id: String,
     /// The batch's number within its organisation; a split or a remainder appends `.suffix`.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^[0-9]+(\.[A-Za-z0-9]+)*$")))]
     pub batch_seq: String,
     /// Number of events.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = crate::limits::BATCH_EVENTS_MAX)))]
     pub event_count: usize,
     /// Time of the earliest event.
     pub first_at: Timestamp,
     /// Time of the latest event.
     pub last_at: Timestamp,
     /// The instance that sends.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::NAME_BYTES_MAX)))]
     pub source: String,
 }
 
@@ -41,33 +46,42 @@ pub struct BatchMetadata {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FrictionEvent {
     /// `evt_` and 16 hex digits, derived from the organisation and the event id.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^evt_[0-9a-f]{16}$")))]
     pub event_id: String,
     /// When it happened, UTC.
     pub timestamp: Timestamp,
     /// The instance that sends.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::NAME_BYTES_MAX)))]
     pub source: String,
     /// The TRACE pillar.
     pub trace_component: crate::Pillar,
     /// One of the ten types, without family.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = crate::schema::friction_names())))]
     pub event_type: String,
     /// The tenant.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::OrgId"))]
     pub org_id: String,
     /// The tenant's product.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::ProductId"))]
     pub product_id: String,
     /// 0 to 5.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 5)))]
     pub severity: u8,
     /// Actor token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = crate::schema::USER_TOKEN)))]
     pub user_id: Option<String>,
     /// Session token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = crate::schema::SESSION_TOKEN)))]
     pub session_id: Option<String>,
     /// The team.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::NAME_BYTES_MAX)))]
     pub team_id: Option<String>,
     /// `feature`, `aiConfidence`, `userAction`, `sessionDuration` (s), `explanationLevel`, `complianceFlags`.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
-    #[cfg_attr(feature = "schema", schemars(with = "std::collections::BTreeMap<String, Value>"))]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::connector_context"))]
     pub context: Map<String, Value>,
     /// What the producer suspects; the profile chooses this or `suggestedPattern`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,7 +91,7 @@ pub struct FrictionEvent {
     pub suggested_pattern: Option<crate::event::Pattern>,
     /// `athenaVersion`, `orgSize`, `industry`, `deploymentAge` (days).
     #[serde(default, skip_serializing_if = "Map::is_empty")]
-    #[cfg_attr(feature = "schema", schemars(with = "std::collections::BTreeMap<String, Value>"))]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::connector_metadata"))]
     pub metadata: Map<String, Value>,
 }
 

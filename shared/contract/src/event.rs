@@ -9,9 +9,11 @@ use crate::{EventId, EventType, OrgId, Pillar, ProductId, Timestamp};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("allOf" = crate::schema::stored_rules())))]
 pub struct Event {
     /// `major.minor`; an unknown major is refused as `unsupported_version`.
     #[serde(default = "schema_version")]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^1\.[0-9]{1,4}$")))]
     pub schema_version: String,
     /// Identity of the event within its organisation, for ever.
     pub event_id: EventId,
@@ -26,30 +28,38 @@ pub struct Event {
     pub product_id: ProductId,
     /// Session token; when absent the actor groups the session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = crate::schema::SESSION_TOKEN)))]
     pub session_id: Option<String>,
     /// Actor token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = crate::schema::USER_TOKEN)))]
     pub actor_id: Option<String>,
     /// Joins events of one request; a `traceparent` travels here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::CORRELATION_BYTES_MAX)))]
     pub correlation_id: Option<String>,
     /// The event that caused this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::CORRELATION_BYTES_MAX)))]
     pub causation_id: Option<String>,
     /// The host's key from which the event id was derived, as a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = crate::schema::OBJECT_TOKEN)))]
     pub idempotency_key: Option<String>,
     /// The pillar; required for `friction.*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_component: Option<Pillar>,
     /// 0 to 5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 5)))]
     pub severity: Option<u8>,
     /// Path template of the screen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::SCREEN_BYTES_MAX)))]
     pub screen: Option<String>,
     /// Path template of the route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::SCREEN_BYTES_MAX)))]
     pub route: Option<String>,
     /// What was pressed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,7 +75,7 @@ pub struct Event {
     pub error: Option<ErrorInfo>,
     /// Declared keys of the type, see [`crate::context`]; keys are sorted.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
-    #[cfg_attr(feature = "schema", schemars(with = "std::collections::BTreeMap<String, Value>"))]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::any_context"))]
     pub context: Map<String, Value>,
     /// What the producer suspects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,6 +97,7 @@ pub struct Event {
     pub recorded_at: Option<Timestamp>,
     /// CRC-32C of the body at the door, 8 hex digits: tells a resend from an id used twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^[0-9a-f]{8}$")))]
     pub ck: Option<String>,
     /// Where the stream carried it; present in the archive only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,9 +110,11 @@ pub struct Event {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Element {
     /// Stable key, never the label's text; at most 128 bytes.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::KEY_BYTES_MAX)))]
     pub key: String,
     /// Button, link, field, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::NAME_BYTES_MAX)))]
     pub kind: Option<String>,
     /// Pixels from the left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -117,9 +130,11 @@ pub struct Element {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Task {
     /// At most 64 bytes.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::NAME_BYTES_MAX)))]
     pub name: String,
     /// One run of the task; a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = crate::schema::OBJECT_TOKEN)))]
     pub id: Option<String>,
 }
 
@@ -130,8 +145,10 @@ pub struct Task {
 pub struct ObjectRef {
     /// At most 64 bytes.
     #[serde(rename = "type")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::NAME_BYTES_MAX)))]
     pub kind: String,
     /// At most 128 bytes.
+    #[cfg_attr(feature = "schema", schemars(length(max = crate::limits::KEY_BYTES_MAX), regex(pattern = crate::schema::NAME)))]
     pub id: String,
 }
 
@@ -141,12 +158,15 @@ pub struct ObjectRef {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ErrorInfo {
     /// At most 64 bytes.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::NAME_BYTES_MAX)))]
     pub code: String,
     /// Coarser than the code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::NAME_BYTES_MAX)))]
     pub category: Option<String>,
     /// How long it took until it failed, ms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(max = crate::limits::LATENCY_MS_MAX)))]
     pub latency_ms: Option<u64>,
 }
 
@@ -157,18 +177,23 @@ pub struct ErrorInfo {
 pub struct Signals {
     /// A taxonomy code: a layer letter, a digit, a dot, a digit (`T2.1`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^[PTOGREC][0-9]\.[0-9]$")))]
     pub suggested_taxonomy: Option<String>,
     /// 1 to 5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 5)))]
     pub suggested_severity: Option<u8>,
     /// 1 to 8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 8)))]
     pub suggested_layer: Option<u8>,
     /// 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 1)))]
     pub confidence: Option<f64>,
     /// Short names of what was seen, at most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(length(max = crate::limits::INDICATORS_MAX), inner(length(min = 1, max = crate::limits::NAME_BYTES_MAX))))]
     pub behavioral_indicators: Vec<String>,
     /// A pattern the producer recognised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -181,18 +206,23 @@ pub struct Signals {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Pattern {
     /// At most 64 bytes.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::NAME_BYTES_MAX)))]
     pub id: String,
     /// At most 64 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::NAME_BYTES_MAX)))]
     pub name: Option<String>,
     /// At most 256 bytes, scrubbed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::DESCRIPTION_BYTES_MAX)))]
     pub description: Option<String>,
     /// 1 to 5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 5)))]
     pub severity: Option<u8>,
     /// 1 to 8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 8)))]
     pub suggested_layer: Option<u8>,
 }
 
@@ -202,8 +232,10 @@ pub struct Pattern {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Assignment {
     /// At most 64 bytes.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::NAME_BYTES_MAX)))]
     pub experiment_id: String,
     /// At most 64 bytes.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::NAME_BYTES_MAX)))]
     pub variant_id: String,
     /// When the actor was assigned.
     pub assigned_at: Timestamp,
@@ -218,12 +250,15 @@ pub struct Assignment {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Source {
     /// At most 64 bytes.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::NAME_BYTES_MAX)))]
     pub service: String,
     /// At most 64 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::NAME_BYTES_MAX)))]
     pub version: Option<String>,
     /// At most 64 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::NAME_BYTES_MAX)))]
     pub region: Option<String>,
 }
 
@@ -248,6 +283,7 @@ pub struct RecordRef {
     /// The shard's id.
     pub shard: String,
     /// The record's sequence number, a decimal of up to 56 digits.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^[0-9]{1,56}$")))]
     pub sequence: String,
     /// When the stream took it.
     pub arrived_at: Timestamp,

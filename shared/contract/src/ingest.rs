@@ -16,6 +16,7 @@ pub struct IngestAnswer {
     /// Events that were not taken.
     pub rejected: usize,
     /// One answer per event, in the request's order.
+    #[cfg_attr(feature = "schema", schemars(length(max = crate::limits::REQUEST_EVENTS_MAX)))]
     pub events: Vec<EventAnswer>,
 }
 
@@ -25,9 +26,11 @@ pub struct IngestAnswer {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventAnswer {
     /// Its place in the request, from 0.
+    #[cfg_attr(feature = "schema", schemars(range(max = crate::limits::REQUEST_EVENTS_MAX - 1)))]
     pub index: usize,
     /// Its id, unless it was rejected without a readable one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::EventId>"))]
     pub event_id: Option<String>,
     /// What became of it.
     pub status: EventStatus,
@@ -36,6 +39,7 @@ pub struct EventAnswer {
     pub code: Option<Code>,
     /// JSON pointer to the fault within the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = crate::limits::RAW_ID_BYTES_MAX), regex(pattern = "^(/[^/]+)+$")))]
     pub path: Option<String>,
 }
 

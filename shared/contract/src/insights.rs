@@ -10,6 +10,7 @@ use crate::{Pillar, Timestamp};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FrictionInsights {
     /// The organisation.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::OrgId"))]
     pub org_id: String,
     /// When this was computed.
     pub generated_at: Timestamp,
@@ -77,6 +78,7 @@ pub struct Prediction {
     /// The pattern expected.
     pub pattern_id: String,
     /// 0 to 1.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 1)))]
     pub probability: f64,
 }
 

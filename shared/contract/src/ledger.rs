@@ -29,6 +29,7 @@ pub struct LedgerReport {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrgLedger {
     /// The organisation.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::OrgId"))]
     pub org: String,
     /// Events made durable, each once.
     pub accepted: u64,
@@ -86,10 +87,13 @@ pub enum Balance {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Whereabouts {
     /// The event.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::EventId"))]
     pub event_id: String,
     /// Its organisation.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::OrgId"))]
     pub org: String,
     /// `pending`, `batched`, `delivered`, `parked`, `quarantined`, `suppressed`, `counted`, `accepted`.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["pending", "batched", "delivered", "parked", "quarantined", "suppressed", "counted", "accepted"])))]
     pub state: String,
     /// Every station it passed, in order.
     pub stations: Vec<Station>,

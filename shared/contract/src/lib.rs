@@ -11,6 +11,7 @@
 //! - [`staged`]: the staging row and the records that a door writes
 //! - [`connector`]: the outbound batch and the connector's answer
 //! - [`ledger`], [`insights`], [`command`]: what operators read
+//! - `schema` (feature `schema`): the JSON Schemas of all this
 #![warn(missing_docs)]
 
 pub mod change;
@@ -27,6 +28,8 @@ pub mod kinesis;
 pub mod ledger;
 pub mod limits;
 pub mod problem;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod staged;
 pub mod time;
 

@@ -27,6 +27,12 @@ pub const SCREEN_BYTES_MAX: usize = 256;
 pub const KEY_BYTES_MAX: usize = 128;
 /// Longest short name (task, object type, error code, service), in bytes.
 pub const NAME_BYTES_MAX: usize = 64;
+/// Longest description of a suggested pattern, in bytes.
+pub const DESCRIPTION_BYTES_MAX: usize = 256;
+/// Most behavioural indicators of one event.
+pub const INDICATORS_MAX: usize = 16;
+/// Longest latency an error may report, in ms: 30 days, since nothing waits longer.
+pub const LATENCY_MS_MAX: u64 = 2_592_000_000;
 
 /// Most events in one connector batch.
 pub const BATCH_EVENTS_MAX: usize = 96;
@@ -36,6 +42,8 @@ pub const BATCH_BYTES_MAX: usize = 256 * 1024;
 pub const RECORD_BYTES_MAX: usize = 256 * 1024;
 /// Largest Lambda payload of an event source mapping, in bytes.
 pub const PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
+/// Most events counted in one transaction.
+pub const CHUNK_EVENTS_MAX: usize = 500;
 /// Most items in one transaction.
 pub const TRANSACTION_ITEMS_MAX: usize = 100;
 /// Largest transaction, in bytes.

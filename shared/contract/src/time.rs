@@ -9,8 +9,6 @@ use crate::limits::{DAY_MS, HOUR_MS};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(with = "String"))]
 pub struct Timestamp(i64);
 
 impl Timestamp {

@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use contract::{
     Code, Event, EventType, Family,
     event::{Pattern, Signals},
-    limits::{CORRELATION_BYTES_MAX, KEY_BYTES_MAX, NAME_BYTES_MAX, SCREEN_BYTES_MAX},
+    limits::{
+        CORRELATION_BYTES_MAX, DESCRIPTION_BYTES_MAX, INDICATORS_MAX, KEY_BYTES_MAX,
+        LATENCY_MS_MAX, NAME_BYTES_MAX, SCREEN_BYTES_MAX,
+    },
 };
 
 use super::{
@@ -153,7 +156,3 @@ fn range(value: Option<u8>, least: u8, most: u8, path: &str) -> Result<(), Fault
 }
 
 const MAJOR: &str = "1";
-const INDICATORS_MAX: usize = 16;
-const DESCRIPTION_BYTES_MAX: usize = 256;
-/// 30 days: nothing waits longer.
-const LATENCY_MS_MAX: u64 = 2_592_000_000;
