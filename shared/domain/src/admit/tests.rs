@@ -29,10 +29,12 @@ fn event(kind: &str, changes: Value) -> Event {
         "source": {"service": "s", "version": "1", "region": "eu-central-1"},
     });
     for (key, value) in changes.as_object().unwrap() {
-        match value {
-            Value::Null => fields.as_object_mut().unwrap().remove(key),
-            set => fields.as_object_mut().unwrap().insert(key.clone(), set.clone()),
-        };
+        let fields = fields.as_object_mut().unwrap();
+        if value.is_null() {
+            fields.remove(key);
+        } else {
+            fields.insert(key.clone(), value.clone());
+        }
     }
     serde_json::from_value(fields).unwrap()
 }
