@@ -10,15 +10,20 @@
 //! - [`staging`], [`delivery`], [`endpoint`]: the way to the connector
 //! - [`keys`], [`bus`], [`accounts`], [`clock`]: keys, announcements, reading, time
 //! - [`error`]: the world failing
+//! - `faulty` and `laws` (features of these names), `chance`: making any implementation fail, and judging it
 #![warn(missing_docs)]
 
 pub mod accounts;
 pub mod archive;
 pub mod bus;
+#[cfg(any(feature = "faulty", feature = "laws"))]
+pub mod chance;
 pub mod clock;
 pub mod delivery;
 pub mod endpoint;
 pub mod error;
+#[cfg(feature = "faulty")]
+pub mod faulty;
 pub mod intake;
 pub mod keys;
 pub mod ledger;
