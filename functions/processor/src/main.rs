@@ -1,0 +1,21 @@
+//! Lambda entry point: read the settings, open the store, serve.
+
+use contract::{Timestamp, kinesis::RecordBatch};
+use embedded::{Options, Store};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use ports::clock::SystemClock;
+use processor::{BatchError, Invocation, Processor, config::Config};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init(telemetry::Format::Json, "info");
+    let config = Config::read(|name| std::env::var(name).ok())?;
+    let store = Store::open(&config.store, Options::default())?;
+    let processor = &Processor::new(store, SystemClock);
+    run(service_fn(|event: LambdaEvent<RecordBatch>| async move {
+        let deadline = i64::try_from(event.context.deadline).map(Timestamp::from_ms).ok();
+        let invocation = Invocation { deadline, force_quarantine: false };
+        Ok::<_, BatchError>(processor.handle(&event.payload, &invocation).await?)
+    }))
+    .await
+}
