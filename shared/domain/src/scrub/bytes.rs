@@ -37,7 +37,13 @@ pub(super) fn is_word(byte: u8) -> bool {
 }
 
 /// Whether the bytes at a place are this word, in any capitalisation of its ASCII letters.
+#[inline]
 pub(super) fn reads(bytes: &[u8], place: usize, word: &str) -> bool {
+    // Nearly all comparisons end at the second letter, without a call.
+    let second = word.as_bytes().get(1).copied().unwrap_or_else(|| at(bytes, place + 1));
+    if !second.eq_ignore_ascii_case(&at(bytes, place + 1)) {
+        return false;
+    }
     bytes
         .get(place..)
         .and_then(|rest| rest.get(..word.len()))

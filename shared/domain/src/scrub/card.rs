@@ -11,6 +11,9 @@ use super::{
 /// A card at the start of the run.
 pub(super) fn find(candidate: &mut Candidate<'_>, run: &Run) -> Option<Span> {
     let bytes = candidate.bytes;
+    if run.total() < SHORTEST {
+        return None;
+    }
     let contiguous = (12..=19).contains(&run.length(0)) && run.begins(bytes, &[run.length(0)]);
     let groups = match contiguous {
         true => 1,
@@ -48,6 +51,7 @@ fn is_long_range(two: u64, three: u64, four: u64) -> bool {
     four == 6011 || (644..=659).contains(&three) || two == 62 || (3528..=3589).contains(&four)
 }
 
+const SHORTEST: usize = 12;
 /// Article numbers and times in ms have 13 digits, account numbers of clouds 12.
 const LENGTH_OF_OTHER_NUMBERS: usize = 13;
 const LAYOUTS: [&[usize]; 6] =

@@ -1,6 +1,9 @@
 //! What the words before a number say about it.
 
-use super::bytes::{at, before, reads};
+use super::{
+    EntityKind,
+    bytes::{at, before, cut, reads},
+};
 
 /// What a word announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +34,12 @@ impl Context {
         let mut distances = [NONE; TOPICS];
         let mut start = place.saturating_sub(WINDOW).max(floor);
         while start < place {
+            // What stood here before scrubbing was an entity, and its name announces no other.
+            if let Some(length) = placeholder_length(bytes, start) {
+                distances = [NONE; TOPICS];
+                start += length;
+                continue;
+            }
             if is_word_start(bytes, start) {
                 for (word, topic) in words(at(bytes, start)) {
                     if start + word.len() <= place && announces(bytes, start, word) {
@@ -61,11 +70,22 @@ impl Context {
     }
 }
 
+/// The length of a placeholder at a place, if one stands there.
+pub(super) fn placeholder_length(bytes: &[u8], place: usize) -> Option<usize> {
+    if at(bytes, place) != b'[' {
+        return None;
+    }
+    let texts = EntityKind::ALL.iter().map(|kind| kind.placeholder());
+    let mut here = texts.filter(|text| cut(bytes, place, place + text.len()) == text.as_bytes());
+    here.next().map(str::len)
+}
+
 /// Short words count only as a whole.
 fn announces(bytes: &[u8], start: usize, word: &str) -> bool {
     let next = at(bytes, start + word.len());
-    let goes_on = if before(bytes, start + word.len()).is_ascii_uppercase() {
-        next.is_ascii_alphabetic() || next >= 0x80
+    let goes_on = if next.is_ascii_digit() || before(bytes, start + word.len()).is_ascii_uppercase()
+    {
+        next.is_ascii_alphanumeric() || next >= 0x80
     } else {
         next.is_ascii_lowercase() || next >= 0x80
     };
@@ -73,10 +93,13 @@ fn announces(bytes: &[u8], start: usize, word: &str) -> bool {
     (whole || word.len() > WHOLE_WORD_MAX) && reads(bytes, start, word)
 }
 
-/// Words begin after anything that is no letter, and at the humps of `camelCase`.
+/// Words begin after anything that is no letter, and at the humps of `camelCase`; an `iPhone` has none.
 fn is_word_start(bytes: &[u8], place: usize) -> bool {
     let (previous, byte) = (before(bytes, place), at(bytes, place));
-    let hump = previous.is_ascii_lowercase() && byte.is_ascii_uppercase();
+    let two_before = place.checked_sub(2).map_or(0, |place| at(bytes, place));
+    let hump = two_before.is_ascii_alphabetic()
+        && previous.is_ascii_lowercase()
+        && byte.is_ascii_uppercase();
     byte.is_ascii_alphabetic() && (hump || !(previous.is_ascii_alphanumeric() || previous >= 0x80))
 }
 

@@ -20,6 +20,11 @@ pub(super) fn birth(candidate: &mut Candidate<'_>, run: &Run) -> Option<Span> {
 /// A date of birth that begins with the name of its month: `May 3, 1980`.
 pub(super) fn birth_month_first(candidate: &mut Candidate<'_>) -> Option<Span> {
     let Candidate { bytes, start, .. } = *candidate;
+    let month = end_of(bytes, start, start + 14, |byte| byte.is_ascii_alphabetic() || byte >= 0x80);
+    let near = end_of(bytes, month, month + 3, |byte| matches!(byte, b'.' | b',' | b' ' | b'-'));
+    if !at(bytes, near).is_ascii_digit() {
+        return None;
+    }
     let day = skip_between(bytes, month_end(bytes, start)?);
     let after_day = end_of(bytes, day, day + 2, |byte| byte.is_ascii_digit());
     if after_day == day {
@@ -89,12 +94,11 @@ fn skip_between(bytes: &[u8], place: usize) -> usize {
 
 /// Where a month's name ends, in seven languages, shortened to three letters or more.
 fn month_end(bytes: &[u8], start: usize) -> Option<usize> {
-    if !(at(bytes, start).is_ascii_alphabetic() || at(bytes, start) >= 0x80) {
-        return None;
-    }
     let end = end_of(bytes, start, start + 14, |byte| byte.is_ascii_alphabetic() || byte >= 0x80);
-    let known = MONTHS.iter().any(|month| reads(bytes, start, month));
-    (known && end - start >= 3).then_some(end)
+    let first = at(bytes, start).to_ascii_lowercase();
+    let is_month =
+        |month: &str| month.as_bytes().first() == Some(&first) && reads(bytes, start, month);
+    (end - start >= 3 && MONTHS.iter().any(|month| is_month(month))).then_some(end)
 }
 
 fn year_end(bytes: &[u8], start: usize) -> Option<usize> {

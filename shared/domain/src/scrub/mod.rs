@@ -256,13 +256,16 @@ fn word(candidate: &mut Candidate<'_>) -> Found {
             .or_else(|| vat::find(candidate))
             .or_else(|| crypto::find(candidate, end))
             .or_else(|| passport::find(candidate, end))
-    } else if word.len() <= 6 && (after == b' ' || after == b'-' || after == b'.' || after >= 0x80)
-    {
-        vat::find(candidate)
-            .or_else(|| national::at_word(candidate))
-            .or_else(|| date::birth_month_first(candidate))
     } else {
-        date::birth_month_first(candidate).or_else(|| passport::find(candidate, end))
+        let grouped = word.len() <= 6 && (matches!(after, b' ' | b'-' | b'.') || after >= 0x80);
+        let grouped = if grouped {
+            vat::find(candidate).or_else(|| national::at_word(candidate))
+        } else {
+            None
+        };
+        grouped
+            .or_else(|| date::birth_month_first(candidate))
+            .or_else(|| passport::find(candidate, end))
     };
     found.map_or(Found::Skip(end), Found::Entity)
 }
@@ -274,10 +277,10 @@ fn number(candidate: &mut Candidate<'_>) -> Found {
     if !matches!(hexadecimal, Found::Nothing) {
         return hexadecimal;
     }
-    let run = Run::read(bytes, start, limit);
     if let Some(span) = place::coordinates(candidate) {
         return Found::Entity(span);
     }
+    let run = Run::read(bytes, start, limit);
     let word_end = end_of(bytes, start, limit, is_word);
     if is_joined(bytes, start) {
         return Found::Skip(word_end);
@@ -285,8 +288,9 @@ fn number(candidate: &mut Candidate<'_>) -> Found {
     let found = network::ipv4(candidate, &run)
         .or_else(|| date::birth(candidate, &run))
         .or_else(|| national::with_letters(candidate, &run))
-        .or_else(|| card::find(candidate, &run));
-    if let Some(span) = found.or_else(|| national::find(candidate, &run)) {
+        .or_else(|| card::find(candidate, &run))
+        .or_else(|| national::find(candidate, &run));
+    if let Some(span) = found {
         return Found::Entity(span);
     }
     if let Some(end) = date::end_of_numeric(bytes, &run) {

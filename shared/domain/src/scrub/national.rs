@@ -12,6 +12,9 @@ use super::{
 /// A national number of digits only, at the start of the run.
 pub(super) fn find(candidate: &mut Candidate<'_>, run: &Run) -> Option<Span> {
     let bytes = candidate.bytes;
+    if run.total() < SHORTEST {
+        return None;
+    }
     for scheme in &SCHEMES {
         let Some(layout) = scheme.layouts.iter().find(|layout| run.begins(bytes, layout)) else {
             continue;
@@ -65,6 +68,7 @@ enum Proof {
     Words,
 }
 
+const SHORTEST: usize = 9;
 #[rustfmt::skip]
 const SCHEMES: [Scheme; 18] = [
     Scheme { layouts: &[&[11], &[2, 3, 3, 3]], separator: 0, valid: german_tax, proof: Proof::Check },
@@ -218,9 +222,12 @@ fn part(digits: &[u8], from: usize, to: usize) -> u64 {
 
 /// A digit-first number with letters in it, at a digit: DNI, hetu, NIR of Corsica.
 pub(super) fn with_letters(candidate: &Candidate<'_>, run: &Run) -> Option<Span> {
-    letters::spanish(candidate, run)
-        .or_else(|| letters::finnish(candidate))
-        .or_else(|| letters::corsican(candidate))
+    let corsican = || match run.length(0) {
+        1 | 6 => letters::corsican(candidate),
+        _ => None,
+    };
+    let finnish = || if run.length(0) == 6 { letters::finnish(candidate) } else { None };
+    letters::spanish(candidate, run).or_else(finnish).or_else(corsican)
 }
 
 /// A letter-first number, at a word: NIE, codice fiscale, NINO.

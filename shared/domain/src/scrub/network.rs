@@ -26,11 +26,27 @@ pub(super) fn ipv4(candidate: &mut Candidate<'_>, run: &Run) -> Option<Span> {
         }
         *part = digits.by_ref().take(length).fold(0, |value, digit| value * 10 + u32::from(*digit));
     }
+    if is_version(candidate.bytes, candidate.start) {
+        return None;
+    }
     let nobody = matches!(parts, [127, ..] | [0, 0, 0, 0] | [255, 255, 255, 255]);
     if nobody || parts.iter().any(|part| *part > 255) || candidate.near(Topic::Reference, 3) {
         return None;
     }
     candidate.span(run.end(4), EntityKind::Ip)
+}
+
+/// Whether a number stands where a browser names its versions: `Chrome/32.0.1700.107`, `rv:1.9.1.2`.
+pub(super) fn is_version(bytes: &[u8], start: usize) -> bool {
+    if before(bytes, start) != b'/' {
+        return cut(bytes, start.saturating_sub(3), start) == b"rv:";
+    }
+    let name = (start.saturating_sub(PRODUCT_MAX)..start - 1).rev();
+    let name = name.take_while(|place| is_word(at(bytes, *place)) || at(bytes, *place) == b'-');
+    name.last().is_some_and(|first| {
+        at(bytes, first).is_ascii_alphabetic()
+            && matches!(before(bytes, first), 0 | b' ' | b'"' | b'(' | b';')
+    })
 }
 
 /// A UUID, MAC or IPv6 address at a word of hexadecimal digits, or at a colon. A UUID that names no person is skipped as
@@ -114,3 +130,4 @@ fn ipv6(candidate: &mut Candidate<'_>) -> Option<Span> {
 }
 
 const UUID_LENGTH: usize = 36;
+const PRODUCT_MAX: usize = 24;

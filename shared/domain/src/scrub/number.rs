@@ -13,10 +13,11 @@ pub(super) struct Run {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Group {
-    end: usize,
+    /// Counted from the start of the run.
+    end: u8,
     /// Digits of this and all earlier groups.
-    total: usize,
-    length: usize,
+    total: u8,
+    length: u8,
     /// The separator after the group; 0 after the last.
     separator: u8,
 }
@@ -47,7 +48,13 @@ impl Run {
             });
             let (width, between) = next.unwrap_or((0, 0));
             if let Some(group) = run.groups.get_mut(slot) {
-                *group = Group { end, total, length, separator: between };
+                let small = |value: usize| u8::try_from(value).unwrap_or(u8::MAX);
+                *group = Group {
+                    end: small(end - start),
+                    total: small(total),
+                    length: small(length),
+                    separator: between,
+                };
             }
             run.count = slot + 1;
             if width == 0 {
@@ -58,6 +65,11 @@ impl Run {
         run
     }
 
+    /// How many digits there are.
+    pub(super) fn total(&self) -> usize {
+        self.digits(self.count).len()
+    }
+
     /// How many groups there are.
     pub(super) fn count(&self) -> usize {
         self.count
@@ -65,13 +77,13 @@ impl Run {
 
     /// The length of a group, counted from 0; 0 when there is none.
     pub(super) fn length(&self, group: usize) -> usize {
-        self.group(group).length
+        usize::from(self.group(group).length)
     }
 
     /// The digits of the first groups.
     pub(super) fn digits(&self, groups: usize) -> &[u8] {
         let total = groups.checked_sub(1).map_or(0, |last| self.group(last).total);
-        self.digits.get(..total).unwrap_or_default()
+        self.digits.get(..usize::from(total)).unwrap_or_default()
     }
 
     /// The separator after a group; 0 when there is none.
@@ -81,7 +93,9 @@ impl Run {
 
     /// Where the first groups end.
     pub(super) fn end(&self, groups: usize) -> usize {
-        groups.checked_sub(1).map_or(self.start, |last| self.group(last).end)
+        groups
+            .checked_sub(1)
+            .map_or(self.start, |last| self.start + usize::from(self.group(last).end))
     }
 
     /// Whether the run begins with groups of these lengths, and no letter follows.

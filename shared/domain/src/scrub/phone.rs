@@ -5,6 +5,7 @@ use super::{
     bytes::{at, before, cut, digit, end_of, is_word, reads, separator},
     candidate::Candidate,
     context::Topic,
+    network::is_version,
     number::is_joined,
 };
 
@@ -135,7 +136,10 @@ impl<'t> Dialled<'t> {
         let date = matches!(lengths, [4, 1..=2, 1..=2, ..] | [1..=2, 1..=2, 4, ..])
             && self.follows(0) == self.follows(1)
             && self.follows(0) != b' ';
-        if date || self.prefix == Prefix::Plus || followed_by_unit(self.bytes, self.end(self.count))
+        if self.total(self.count) < 6
+            || date
+            || self.prefix == Prefix::Plus
+            || followed_by_unit(self.bytes, self.end(self.count))
         {
             return None;
         }
@@ -147,7 +151,8 @@ impl<'t> Dialled<'t> {
         {
             return Some(groups);
         }
-        let announced = candidate.rather(Topic::Phone, Topic::Reference, 40);
+        let announced = !is_version(self.bytes, candidate.start)
+            && candidate.rather(Topic::Phone, Topic::Reference, 40);
         let announced = announced && !candidate.rather(Topic::National, Topic::Phone, 40);
         let usual = self
             .longest(|total| (9..=11).contains(&total))

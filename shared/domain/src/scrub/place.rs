@@ -2,7 +2,7 @@
 
 use super::{
     EntityKind, Span,
-    bytes::{at, before, cut, end_of, is_word, reads},
+    bytes::{at, before, cut, digit, end_of, is_word, reads},
     candidate::Candidate,
     context::Topic,
     number::is_joined,
@@ -18,7 +18,7 @@ pub(super) fn coordinates(candidate: &mut Candidate<'_>) -> Option<Span> {
     let start = if matches!(before(bytes, start), b'-' | b'+') { start - 1 } else { start };
     let announced = candidate.near(Topic::Place, 16);
     let between = end_of(bytes, first.end, limit.min(first.end + 4), |byte| {
-        matches!(byte, b',' | b';' | b' ' | b'/')
+        matches!(byte, b',' | b';' | b' ')
     });
     let signed = end_of(bytes, between, between + 1, |byte| matches!(byte, b'-' | b'+'));
     let second = if between > first.end { Degrees::read(bytes, signed, limit) } else { None };
@@ -52,7 +52,9 @@ impl Degrees {
             && at(bytes, point) == b'.'
             && end - point > DECIMALS_MIN
             && !is_word(at(bytes, end));
-        let whole = std::str::from_utf8(cut(bytes, start, point)).ok()?.parse().ok()?;
+        let whole = cut(bytes, start, point)
+            .iter()
+            .fold(0, |whole, byte| whole * 10 + u32::from(digit(*byte)));
         let last = at(bytes, end) != b'.' || !at(bytes, end + 1).is_ascii_digit();
         (shaped && last).then_some(Self { whole, end })
     }
@@ -67,7 +69,7 @@ pub(super) fn home(bytes: &[u8], start: usize, limit: usize) -> Option<Span> {
     let after = name + folder.len();
     let user = slash(after);
     // `https://shop.example/home/sale` is nobody's home, `file:///home/ann` is.
-    let part_of_url = is_word(before(bytes, start));
+    let part_of_url = is_word(before(bytes, start)) || before(bytes, start) == b']';
     if user == after || part_of_url {
         return None;
     }

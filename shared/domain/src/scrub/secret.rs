@@ -3,12 +3,14 @@
 use super::{
     EntityKind, Span,
     bytes::{at, before, cut, end_of, is_word, reads},
+    context::placeholder_length,
 };
 
 /// A credential that begins at this word: issued with a known prefix, or announced by `Bearer` and the like.
 pub(super) fn at_word(bytes: &[u8], start: usize, word_end: usize, limit: usize) -> Option<Span> {
-    issued(bytes, start, limit)
-        .or_else(|| json_web_token(bytes, start, limit))
+    let long = word_end - start >= 10 || matches!(at(bytes, word_end), b'-' | b'.');
+    let issued = || issued(bytes, start, limit).or_else(|| json_web_token(bytes, start, limit));
+    (if long { issued() } else { None })
         .or_else(|| authorization(bytes, start, word_end, limit))
         .or_else(|| told(bytes, start, limit))
 }
@@ -59,7 +61,8 @@ pub(super) fn named(bytes: &[u8], sign: usize, floor: usize, limit: usize) -> Op
     };
     let nothing = NOTHINGS.iter().any(|nothing| text.eq_ignore_ascii_case(nothing.as_bytes()))
         || text.iter().all(|byte| matches!(byte, b'*' | b'x' | b'X' | b'.'));
-    (accepted && !nothing).then(|| secret(value.start, value.end(bytes, limit)))
+    let scrubbed = (value.start..value.end).any(|place| placeholder_length(bytes, place).is_some());
+    (accepted && !nothing && !scrubbed).then(|| secret(value.start, value.end(bytes, limit)))
 }
 
 fn issued(bytes: &[u8], start: usize, limit: usize) -> Option<Span> {
@@ -116,6 +119,9 @@ fn authorization(bytes: &[u8], start: usize, word_end: usize, limit: usize) -> O
 
 /// `my password is hunter2`, in seven languages.
 fn told(bytes: &[u8], start: usize, limit: usize) -> Option<Span> {
+    if !b"pkwcmhPKWCMH".contains(&at(bytes, start)) {
+        return None;
+    }
     let word = PASSWORD_WORDS.iter().find(|word| reads(bytes, start, word))?;
     let place = start + word.len();
     let copula = COPULAS.iter().find(|copula| reads(bytes, place, copula))?;
@@ -145,6 +151,14 @@ fn strength_of(bytes: &[u8], sign: usize, floor: usize) -> Option<Strength> {
         && sign - end < 3
     {
         end -= 1;
+    }
+    // `[SECRET]:` is what an earlier scrubbing left, not a name.
+    if cut(bytes, end.saturating_sub(7), end) == b"[SECRET" {
+        return None;
+    }
+    let last = before(bytes, end);
+    if !(last.is_ascii_alphabetic() || last >= 0x80) {
+        return None;
     }
     let mut name = [0; NAME_MAX];
     let mut length = 0;
@@ -235,7 +249,7 @@ fn secret(start: usize, end: usize) -> Span {
 const END: &[u8] = b"-----END ";
 const UNQUOTED_ENDS: &[u8] = b"\"'`,;&<>(){}[]|";
 const USER_INFO_MAX: usize = 256;
-const VALUE_MAX: usize = 512;
+const VALUE_MAX: usize = 64;
 const NAME_MAX: usize = 40;
 /// Prefix and the fewest characters after it.
 #[rustfmt::skip]

@@ -13,6 +13,9 @@ use super::{
 pub(super) fn find(candidate: &mut Candidate<'_>) -> Option<Span> {
     let Candidate { bytes, start, .. } = *candidate;
     let head = cut(bytes, start, start + 2);
+    if head.len() < 2 || !head.iter().all(u8::is_ascii_alphabetic) {
+        return None;
+    }
     let upper = head.iter().all(u8::is_ascii_uppercase);
     let country = [at(head, 0).to_ascii_uppercase(), at(head, 1).to_ascii_uppercase()];
     for (code, shape, valid) in SHAPES {
