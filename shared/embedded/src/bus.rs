@@ -1,0 +1,93 @@
+//! Announcements: a table that is written with what it announces, and a broadcast to whoever listens in this process.
+
+use contract::Timestamp;
+use ports::{
+    PortResult,
+    bus::{Announcement, AnnouncementKind, Bus},
+};
+use rusqlite::{Connection, params};
+use tokio::sync::broadcast;
+
+use crate::{
+    Store,
+    fault::Fault,
+    rows::{self, int},
+    writer::Tx,
+};
+
+impl Bus for Store {
+    async fn publish(&self, announcements: &[Announcement]) -> PortResult<()> {
+        let announcements = announcements.to_vec();
+        let job = move |tx: &mut Tx<'_>| {
+            announcements.into_iter().try_for_each(|announcement| announce(tx, announcement))
+        };
+        self.write("publish announcements", 1, job).await
+    }
+}
+
+impl Store {
+    /// Hears every announcement from now on, once it is durable. Whoever falls too far behind is told so and finds
+    /// the rest in [`Self::announcements`].
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Announcement> {
+        self.0.announcements.subscribe()
+    }
+
+    /// Up to `limit` announcements after `position` (0 for the oldest that is kept), each with its position.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn announcements(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> PortResult<Vec<(u64, Announcement)>> {
+        let job = move |connection: &Connection| announcements(connection, int(after), int(limit));
+        self.query("read announcements", job).await
+    }
+}
+
+/// Announces with the commit. A repeat is heard again and kept once.
+pub(crate) fn announce(tx: &mut Tx<'_>, announcement: Announcement) -> Result<(), Fault> {
+    tx.execute(
+        "INSERT INTO announcements (id, kind, org, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+        params![
+            announcement.id,
+            announcement.kind.as_str(),
+            announcement.org.as_str(),
+            announcement.at.ms()
+        ],
+    )?;
+    tx.announcements.push(announcement);
+    Ok(())
+}
+
+fn announcements(
+    connection: &Connection,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<(u64, Announcement)>, Fault> {
+    let mut select = connection.prepare_cached(
+        "SELECT position, id, kind, org, at FROM announcements
+         WHERE position > ?1 ORDER BY position LIMIT ?2",
+    )?;
+    let mut found = select.query([after, limit])?;
+    let mut announcements = Vec::new();
+    while let Some(row) = found.next()? {
+        let kind: String = row.get(2)?;
+        let announcement = Announcement {
+            id: row.get(1)?,
+            kind: KINDS
+                .into_iter()
+                .find(|known| known.as_str() == kind)
+                .ok_or(Fault::Invalid("a stored announcement is of no known kind"))?,
+            org: rows::org(row.get(3)?)?,
+            at: Timestamp::from_ms(row.get(4)?),
+        };
+        announcements.push((row.get(0)?, announcement));
+    }
+    Ok(announcements)
+}
+
+const KINDS: [AnnouncementKind; 3] =
+    [AnnouncementKind::OrgUrgent, AnnouncementKind::BatchDelivered, AnnouncementKind::BatchParked];

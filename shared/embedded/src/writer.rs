@@ -1,0 +1,296 @@
+//! The one writer: jobs queue up, and whatever queued up is committed together.
+//!
+//! Each job runs in a savepoint of its own, so that a failing job takes back its own writes and nobody else's. Nobody is
+//! answered before the commit has succeeded; if it fails, everybody hears so.
+
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    thread::{Builder, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use ports::{PortResult, bus::Announcement};
+use rusqlite::{Connection, params};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use crate::{books::Books, fault::Fault};
+
+/// The handle to the writer's thread.
+pub(crate) struct Writer {
+    jobs: Option<mpsc::Sender<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Whom the writer tells about what it committed.
+pub(crate) struct Listeners {
+    /// The newest sequence number of the stream.
+    pub(crate) appended: watch::Sender<u64>,
+    pub(crate) announcements: broadcast::Sender<Announcement>,
+    /// Woken after every commit.
+    pub(crate) committed: std::sync::mpsc::SyncSender<()>,
+}
+
+impl Writer {
+    pub(crate) fn start(
+        connection: Connection,
+        log: PathBuf,
+        listeners: Listeners,
+    ) -> std::io::Result<Self> {
+        let (jobs, queue) = mpsc::channel(QUEUE_MAX);
+        let thread = Thread { connection, log, listeners, queue, commits: 0 };
+        let thread = Builder::new().name("store-writer".to_owned()).spawn(move || thread.run())?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    /// Runs `work` in the next commit and answers when it is durable. `weight` is the number of events it writes.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        weight: usize,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> PortResult<T> {
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(Pending { weight, work: Some(work), result: None, reply });
+        let sent = match &self.jobs {
+            Some(jobs) => jobs.send(job).await.is_ok(),
+            None => false,
+        };
+        let result =
+            if sent { answer.await.unwrap_or(Err(Fault::Closed)) } else { Err(Fault::Closed) };
+        result.map_err(|fault| fault.into_port(operation))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != std::thread::current().id()
+        {
+            drop(thread.join());
+        }
+    }
+}
+
+/// What a job writes with.
+pub(crate) struct Tx<'a> {
+    pub(crate) connection: &'a Connection,
+    pub(crate) books: Books,
+    pub(crate) announcements: Vec<Announcement>,
+    next_sequence: &'a mut i64,
+}
+
+impl Tx<'_> {
+    /// The number that the next record of the stream gets.
+    pub(crate) fn next_sequence(&self) -> i64 {
+        *self.next_sequence
+    }
+
+    /// Takes the number. A job that fails after taking it leaves a gap, which harms nobody.
+    pub(crate) fn take_sequence(&mut self) -> i64 {
+        let taken = *self.next_sequence;
+        *self.next_sequence += 1;
+        taken
+    }
+
+    /// Runs one statement.
+    pub(crate) fn execute(&self, sql: &str, params: impl rusqlite::Params) -> Result<usize, Fault> {
+        Ok(self.connection.prepare_cached(sql)?.execute(params)?)
+    }
+}
+
+/// A queued job whose result type is forgotten.
+trait Job: Send {
+    fn weight(&self) -> usize;
+    /// Runs it and keeps its result; true when its writes are to stay.
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
+    fn answer(self: Box<Self>, committed: Result<(), &str>);
+}
+
+struct Pending<T, F> {
+    weight: usize,
+    work: Option<F>,
+    result: Option<Result<T, Fault>>,
+    reply: oneshot::Sender<Result<T, Fault>>,
+}
+
+impl<T, F> Job for Pending<T, F>
+where
+    T: Send,
+    F: FnOnce(&mut Tx<'_>) -> Result<T, Fault> + Send,
+{
+    fn weight(&self) -> usize {
+        self.weight
+    }
+
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
+        let work = self.work.take();
+        let run = || work.map_or(Err(Fault::Closed), |work| work(tx));
+        let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or(Err(Fault::Panicked));
+        let stays = result.is_ok();
+        self.result = Some(result);
+        stays
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), &str>) {
+        let result = match (self.result, committed) {
+            (Some(Err(fault)), _) => Err(fault),
+            (_, Err(message)) => Err(Fault::Group(message.to_owned())),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (None, Ok(())) => Err(Fault::Closed),
+        };
+        // Nobody waits any more when the caller was dropped; the work is durable all the same.
+        drop(self.reply.send(result));
+    }
+}
+
+struct Thread {
+    connection: Connection,
+    log: PathBuf,
+    listeners: Listeners,
+    queue: mpsc::Receiver<Box<dyn Job>>,
+    commits: u64,
+}
+
+/// What a group did besides its jobs' own writes.
+#[derive(Default)]
+struct Effects {
+    books: Books,
+    announcements: Vec<Announcement>,
+    appended: Option<u64>,
+}
+
+impl Thread {
+    fn run(mut self) {
+        while let Some(first) = self.queue.blocking_recv() {
+            let mut group = Vec::new();
+            let outcome = self.commit_group(first, &mut group);
+            match outcome {
+                Ok(effects) => {
+                    group.into_iter().for_each(|job: Box<dyn Job>| job.answer(Ok(())));
+                    self.tell(effects);
+                    self.bound_log();
+                }
+                Err(fault) => {
+                    let message = fault.to_string();
+                    tracing::error!(store.jobs = group.len(), "a commit failed: {message}");
+                    if !self.connection.is_autocommit() {
+                        drop(self.connection.execute_batch("ROLLBACK"));
+                    }
+                    group.into_iter().for_each(|job| job.answer(Err(&message)));
+                }
+            }
+        }
+        drop(self.connection.execute_batch("PRAGMA optimize"));
+    }
+
+    /// Every job that was taken off the queue is in `group` afterwards, whatever happened.
+    fn commit_group(
+        &mut self,
+        first: Box<dyn Job>,
+        group: &mut Vec<Box<dyn Job>>,
+    ) -> Result<Effects, Fault> {
+        let started = Instant::now();
+        let mut weight = first.weight();
+        group.push(first);
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        let before = next_sequence(&self.connection)?;
+        let mut next = before;
+        let mut effects = Effects::default();
+        loop {
+            if let Some(job) = group.last_mut() {
+                self.run_in_savepoint(job.as_mut(), &mut next, &mut effects)?;
+            }
+            if weight >= GROUP_EVENTS_MAX || started.elapsed() >= GROUP_TIME_MAX {
+                break;
+            }
+            let Ok(job) = self.queue.try_recv() else { break };
+            weight += job.weight();
+            group.push(job);
+        }
+        effects.books.write(&self.connection)?;
+        if next != before {
+            self.connection
+                .prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'next_sequence'")?
+                .execute([next])?;
+            effects.appended = u64::try_from(next - 1).ok();
+        }
+        self.connection.execute_batch("COMMIT")?;
+        Ok(effects)
+    }
+
+    fn run_in_savepoint(
+        &self,
+        job: &mut dyn Job,
+        next: &mut i64,
+        effects: &mut Effects,
+    ) -> Result<(), Fault> {
+        self.connection.prepare_cached("SAVEPOINT job")?.execute([])?;
+        let mut tx = Tx {
+            connection: &self.connection,
+            books: Books::default(),
+            announcements: Vec::new(),
+            next_sequence: next,
+        };
+        if job.run(&mut tx) {
+            effects.books.add_all(tx.books);
+            effects.announcements.append(&mut tx.announcements);
+        } else if self.connection.is_autocommit() {
+            // A full disk and the like make SQLite take back the whole transaction by itself.
+            return Err(Fault::Group("the transaction was taken back".to_owned()));
+        } else {
+            self.connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
+        }
+        self.connection.prepare_cached("RELEASE job")?.execute([])?;
+        Ok(())
+    }
+
+    fn tell(&self, effects: Effects) {
+        if let Some(sequence) = effects.appended {
+            self.listeners.appended.send_replace(sequence);
+        }
+        for announcement in effects.announcements {
+            // Nobody may be listening; the announcement is in its table.
+            drop(self.listeners.announcements.send(announcement));
+        }
+        // Full means that the checkpointer will look anyway.
+        let _ = self.listeners.committed.try_send(());
+    }
+
+    /// Under uninterrupted load the checkpointer never finds the log at rest, and it grows. Once it has grown too far
+    /// the writer itself moves what is left and starts it anew.
+    fn bound_log(&mut self) {
+        self.commits = self.commits.wrapping_add(1);
+        if self.commits.is_multiple_of(LOG_CHECK_COMMITS)
+            && fs::metadata(&self.log).is_ok_and(|log| log.len() > LOG_BYTES_MAX)
+        {
+            let checkpoint =
+                self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            if let Err(error) = checkpoint {
+                tracing::warn!(%error, "the store's log could not be cut: {error}");
+            }
+        }
+    }
+}
+
+/// Read in every transaction, because another process may have written in between.
+fn next_sequence(connection: &Connection) -> Result<i64, Fault> {
+    let mut select =
+        connection.prepare_cached("SELECT value FROM meta WHERE name = 'next_sequence'")?;
+    if let Some(row) = select.query([])?.next()? {
+        return Ok(row.get(0)?);
+    }
+    connection.execute("INSERT INTO meta VALUES ('next_sequence', ?1)", params![FIRST_SEQUENCE])?;
+    Ok(FIRST_SEQUENCE)
+}
+
+/// Nineteen digits from the first to the last, so that sequence numbers sort as text, too.
+const FIRST_SEQUENCE: i64 = 1_000_000_000_000_000_001;
+const GROUP_EVENTS_MAX: usize = 500;
+const GROUP_TIME_MAX: Duration = Duration::from_millis(5);
+/// Jobs that may wait; more wait outside, in their callers.
+const QUEUE_MAX: usize = 1_024;
+const LOG_CHECK_COMMITS: u64 = 64;
+const LOG_BYTES_MAX: u64 = 256 * 1024 * 1024;
