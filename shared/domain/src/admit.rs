@@ -111,8 +111,14 @@ pub fn ck_text(ck: u32) -> String {
 /// The `ck` that an event carries, else the one computed from it.
 #[must_use]
 pub fn ck_of(event: &Event) -> u32 {
-    let carried = event.ck.as_deref().filter(|text| text.len() == 8);
-    carried.and_then(|text| u32::from_str_radix(text, 16).ok()).unwrap_or_else(|| ck(event))
+    event.ck.as_deref().and_then(parse_ck).unwrap_or_else(|| ck(event))
+}
+
+/// Reads [`ck_text`].
+#[must_use]
+pub fn parse_ck(text: &str) -> Option<u32> {
+    let is_ck = text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    is_ck.then(|| u32::from_str_radix(text, 16).ok()).flatten()
 }
 
 /// Chooses the shard: one actor's events (else one session's) of a product stay together, and a large tenant is spread.

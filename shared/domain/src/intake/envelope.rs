@@ -3,6 +3,7 @@
 use contract::{
     Code, Event, EventId, EventType, OrgId, Pillar, ProductId, Timestamp,
     event::{Assignment, Consent, Element, ErrorInfo, ObjectRef, Pattern, Signals, Source, Task},
+    limits::DESCRIPTION_BYTES_MAX,
 };
 
 use super::{context, object::Fields, text::Cleaner};
@@ -290,4 +291,3 @@ const NAMES: &[&str] = &[
     "ck",
     "record",
 ];
-const DESCRIPTION_BYTES_MAX: usize = 256;

@@ -1,0 +1,117 @@
+//! Settings of the door.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `INGEST_EVENTS_PER_SECOND` | what one key may send on average; default 20000, at least 1 |
+//! | `INGEST_EVENTS_BURST` | what one key may send at once; default 60000, at least 1 |
+//! | `EVENTS_SQLITE_PATH` | the Lambda entry point's store: its directory; default `events.db` |
+//! | `EVENTS_DDB_TABLE` | asks for DynamoDB, which this build has not: the entry point refuses to start |
+
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
+
+/// Settings of the door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Config {
+    /// What one key may send.
+    pub rate: Rate,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+}
+
+/// What one key may send to one process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Events per second, on average.
+    pub events_per_second: u32,
+    /// Events at once.
+    pub burst: u32,
+}
+
+impl Rate {
+    pub(crate) fn burst(self) -> f64 {
+        f64::from(self.burst)
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            rate: Rate { events_per_second: 20_000, burst: 60_000 },
+            body_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Settings with which the door does not open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Not a whole number from 1.
+    #[error("{0} is not a whole number from 1 to 4294967295")]
+    NotACount(&'static str),
+    /// DynamoDB was asked for.
+    #[error(
+        "EVENTS_DDB_TABLE is set, but this build has no DynamoDB adapter: unset it and set EVENTS_SQLITE_PATH"
+    )]
+    NoDynamoDb,
+    /// Set to nothing.
+    #[error("EVENTS_SQLITE_PATH is empty")]
+    EmptyPath,
+}
+
+impl Config {
+    /// Reads the settings through `variable`.
+    ///
+    /// # Errors
+    /// Names the variable.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut config = Self::default();
+        let count = |name, default: &mut u32| match variable(name).filter(|text| !text.is_empty()) {
+            None => Ok(()),
+            Some(text) => {
+                let count: NonZeroU32 = text.parse().map_err(|_| ConfigError::NotACount(name))?;
+                *default = count.get();
+                Ok(())
+            }
+        };
+        count("INGEST_EVENTS_PER_SECOND", &mut config.rate.events_per_second)?;
+        count("INGEST_EVENTS_BURST", &mut config.rate.burst)?;
+        Ok(config)
+    }
+}
+
+/// The directory of the embedded store.
+///
+/// # Errors
+/// Names the variable.
+pub fn store(variable: impl Fn(&str) -> Option<String>) -> Result<PathBuf, ConfigError> {
+    if variable("EVENTS_DDB_TABLE").is_some_and(|table| !table.is_empty()) {
+        return Err(ConfigError::NoDynamoDb);
+    }
+    let path = variable("EVENTS_SQLITE_PATH").unwrap_or_else(|| DEFAULT_PATH.to_owned());
+    if path.is_empty() { Err(ConfigError::EmptyPath) } else { Ok(path.into()) }
+}
+
+const DEFAULT_PATH: &str = "events.db";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_have_defaults_and_a_wrong_one_is_named() {
+        let set = |name: &'static str, value: &'static str| {
+            move |key: &str| (key == name).then(|| value.to_owned())
+        };
+        let rate = |name, value| Config::read(set(name, value)).map(|config| config.rate);
+        assert_eq!(Config::read(|_| None), Ok(Config::default()));
+        assert_eq!(rate("INGEST_EVENTS_BURST", "7").map(|rate| rate.burst), Ok(7));
+        for wrong in ["0", "-1", "many", "1.5", "99999999999"] {
+            let expected = Err(ConfigError::NotACount("INGEST_EVENTS_PER_SECOND"));
+            assert_eq!(rate("INGEST_EVENTS_PER_SECOND", wrong), expected);
+        }
+        assert_eq!(store(|_| None), Ok("events.db".into()));
+        assert_eq!(store(set("EVENTS_SQLITE_PATH", "/x")), Ok("/x".into()));
+        assert_eq!(store(set("EVENTS_SQLITE_PATH", "")), Err(ConfigError::EmptyPath));
+        assert_eq!(store(set("EVENTS_DDB_TABLE", "t")), Err(ConfigError::NoDynamoDb));
+    }
+}

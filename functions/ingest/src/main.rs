@@ -1,0 +1,36 @@
+//! Lambda entry point: read the settings, open the store, serve.
+
+use std::{env, sync::Arc};
+
+use embedded::{Options, Store};
+use ingest::{
+    Ingest,
+    config::{self, Config},
+    router,
+};
+use lambda_http::{Error, run};
+use ports::clock::{Entropy, SystemClock};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init(telemetry::Format::Json, "info");
+    let variable = |name: &str| env::var(name).ok();
+    let store = Store::open(config::store(variable)?, Options::default())?;
+    let app = Ingest::new(store, SystemClock, System, Config::read(variable)?);
+    run(router(Arc::new(app))).await
+}
+
+/// The system's random bytes.
+struct System;
+
+impl Entropy for System {
+    fn bytes(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        #[expect(
+            clippy::expect_used,
+            reason = "without random bytes no id is unpredictable: better none"
+        )]
+        getrandom::fill(&mut bytes).expect("the system gives random bytes");
+        bytes
+    }
+}
