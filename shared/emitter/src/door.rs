@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use contract::{
-    Code, Event, EventId, OrgId, ProductId, Timestamp, limits::STAGING_TTL_MS, staged::StagedEvent,
+    Code, Event, EventId, OrgId, ProductId, Timestamp,
+    limits::{SCHEMA_VERSION, STAGING_TTL_MS},
+    staged::StagedEvent,
 };
 use domain::{
     admit::Fault,
@@ -12,7 +14,7 @@ use domain::{
     pseudonym::{Kind, Pseudonymiser},
     seal::SealKey,
 };
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::{draft::Fields, error::ConnectError, settings::Settings, task};
 
@@ -20,7 +22,8 @@ use crate::{draft::Fields, error::ConnectError, settings::Settings, task};
 pub(crate) struct Door {
     org: [OrgId; 1],
     product: ProductId,
-    source: Value,
+    /// Encoded once.
+    source: String,
     pseudonymisers: BTreeMap<OrgId, Arc<Pseudonymiser>>,
     seal_key: SealKey,
 }
@@ -36,7 +39,7 @@ impl Door {
     pub(crate) fn new(settings: Settings, pseudonymiser: Pseudonymiser, entropy: [u8; 16]) -> Self {
         let Settings { org, product, service, version, region, .. } = settings;
         Self {
-            source: json!({ "service": service, "version": version, "region": region }),
+            source: json!({ "service": service, "version": version, "region": region }).to_string(),
             pseudonymisers: BTreeMap::from([(org.clone(), Arc::new(pseudonymiser))]),
             org: [org],
             product,
@@ -86,7 +89,7 @@ impl Door {
             return Err(Fault::at(Code::InvalidNumber, path));
         }
         let required = fields.required;
-        let sent = Value::Object(self.sent(fields, &event_id, now)).to_string();
+        let sent = self.sent(&fields, &event_id, now);
         let door = intake::Door {
             now,
             orgs: &self.org,
@@ -105,29 +108,43 @@ impl Door {
     }
 
     /// The event as a client of the HTTP door would send it, raw identifiers and all.
-    fn sent(&self, fields: Fields, event_id: &EventId, now: Timestamp) -> Map<String, Value> {
+    fn sent(&self, fields: &Fields, event_id: &EventId, now: Timestamp) -> String {
         let [org] = &self.org;
-        let mut sent = fields.others;
-        let mut put = |name: &str, value: &str| sent.insert(name.to_owned(), value.into());
-        put("schemaVersion", contract::limits::SCHEMA_VERSION);
-        put("eventId", event_id.as_str());
-        put("eventType", fields.event_type.as_str());
-        put("occurredAt", &fields.occurred_at.unwrap_or(now).to_string());
-        put("orgId", org.as_str());
-        put("productId", fields.product.as_ref().unwrap_or(&self.product).as_str());
+        let mut sent = String::with_capacity(SENT_BYTES);
+        sent.push_str("{\"source\":");
+        sent.push_str(&self.source);
+        let mut text = |name: &str, text: &str| member(&mut sent, name, &text);
+        text("schemaVersion", SCHEMA_VERSION);
+        text("eventId", event_id.as_str());
+        text("eventType", fields.event_type.as_str());
+        text("occurredAt", &fields.occurred_at.unwrap_or(now).to_string());
+        text("orgId", org.as_str());
+        text("productId", fields.product.as_ref().unwrap_or(&self.product).as_str());
         for (name, raw) in [
             ("actorId", &fields.actor),
             ("sessionId", &fields.session),
             ("idempotencyKey", &fields.idempotency_key),
         ] {
             if let Some(raw) = raw {
-                put(name, raw.as_str());
+                text(name, raw.as_str());
             }
         }
-        sent.insert("source".to_owned(), self.source.clone());
-        sent.insert("context".to_owned(), Value::Object(fields.context));
+        for (name, value) in &fields.others {
+            member(&mut sent, name, value);
+        }
+        member(&mut sent, "context", &fields.context);
+        sent.push('}');
         sent
     }
+}
+
+/// Appends a member of an object; the names are our own and need no escaping.
+fn member(object: &mut String, name: &str, value: &impl serde::Serialize) {
+    object.push_str(",\"");
+    object.push_str(name);
+    object.push_str("\":");
+    // Texts and JSON values always encode.
+    object.push_str(&serde_json::to_string(value).unwrap_or_default());
 }
 
 /// The HTTP door seals events of unknown types. A draft has a known one, and what this key would seal nobody could open.
@@ -168,3 +185,6 @@ fn row(ready: Ready, now: Timestamp) -> Result<Prepared, Fault> {
     };
     Ok(Prepared { row, keys_dropped: u64::try_from(dropped_keys).unwrap_or(u64::MAX) })
 }
+
+/// Room for a usual event.
+const SENT_BYTES: usize = 1_024;

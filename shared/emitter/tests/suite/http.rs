@@ -18,7 +18,7 @@ async fn server(status: &'static str, answer: &'static str) -> (String, JoinHand
         while !is_complete(&request) {
             let mut part = [0; 4_096];
             let bytes = stream.read(&mut part).await.unwrap();
-            request.push_str(std::str::from_utf8(&part[..bytes]).unwrap());
+            request.push_str(std::str::from_utf8(part.get(..bytes).unwrap()).unwrap());
         }
         let length = answer.len();
         let head = format!(
@@ -50,8 +50,7 @@ async fn outcome(status: &'static str, answer: &'static str) -> Result<(), EmitE
 
 #[tokio::test]
 async fn events_are_posted_with_their_ids_and_the_key() {
-    let (url, served) =
-        server("202 Accepted", r#"{"accepted":1,"duplicates":0,"rejected":0,"events":[]}"#).await;
+    let (url, served) = server("202 Accepted", ACCEPTED).await;
     let (emitter, _) = host(Http::new(&url, "fk_test").unwrap()).await;
     let id = emitter.emit_later(draft());
     emitter.flush(std::time::Duration::from_secs(10)).await;
@@ -101,3 +100,6 @@ async fn an_error_of_the_server_keeps_the_event() {
     assert!(matches!(why("202 Accepted").await, Some(TransportError::Unavailable { .. })));
     assert_eq!(why("429 Too Many Requests").await, Some(TransportError::Throttled));
 }
+
+const ACCEPTED: &str = r#"{"accepted":1,"duplicates":0,"rejected":0,
+    "events":[{"index":0,"status":"accepted"}]}"#;
