@@ -43,6 +43,8 @@ pub struct Profile {
     pub renamed: BTreeMap<String, String>,
     /// Fields of an event that this connector is not sent.
     pub omitted: BTreeSet<String>,
+    /// How the body travels.
+    pub encoding: Encoding,
     /// Times are cut to a multiple of so many ms.
     pub time_step_ms: i64,
     /// Most events in one batch, at most 96.
@@ -71,6 +73,16 @@ pub struct Envelope {
     pub events: String,
     /// The key of the batch's metadata, if it is sent.
     pub metadata: Option<String>,
+}
+
+/// How a body travels. What is signed is what travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Encoding {
+    /// As it is.
+    Identity,
+    /// Compressed.
+    Gzip,
 }
 
 /// How the producer's suspicion is told.

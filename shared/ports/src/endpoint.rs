@@ -1,9 +1,12 @@
 //! The external connector, as something to POST one batch to.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use contract::OrgId;
 pub use domain::delivery::{DeliveryAnswer, DeliveryFailure};
+use domain::profile::Credentials;
+
+use crate::PortResult;
 
 /// One request, ready to be put on the wire. It carries the credential, so `Debug` shows no header's value.
 #[derive(Clone, PartialEq, Eq)]
@@ -34,4 +37,23 @@ impl fmt::Debug for DeliveryRequest {
 pub trait Endpoint: Send + Sync {
     /// Posts one batch. Idempotent by contract: the connector knows a batch by its `Idempotency-Key`.
     fn post(&self, request: DeliveryRequest) -> impl Future<Output = DeliveryAnswer> + Send;
+}
+
+/// How old credentials may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// Up to five minutes: enough while they work.
+    Recent,
+    /// Read now: the connector refused the ones at hand.
+    Now,
+}
+
+/// The connector's key and the secrets that sign.
+pub trait ConnectorSecrets: Send + Sync {
+    /// The credentials for `org`. During a rotation both signing secrets are in them. Reading changes nothing.
+    fn credentials(
+        &self,
+        org: &OrgId,
+        freshness: Freshness,
+    ) -> impl Future<Output = PortResult<Arc<Credentials>>> + Send;
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use contract::{OrgId, Timestamp};
 use zeroize::Zeroizing;
 
-use super::{CredentialHeader, Profile};
+use super::{CredentialHeader, Encoding, Profile};
 use crate::{
     batching::NewBatch,
     signature::{self, SigningSecret},
@@ -73,10 +73,12 @@ impl Sender {
 
 impl Profile {
     /// Every header of one attempt: the same body and `Idempotency-Key` for ever, a new time and signature each time.
+    /// `wire` is the body as it travels.
     #[must_use]
     pub fn request_headers(
         &self,
         batch: &NewBatch,
+        wire: &[u8],
         org: &OrgId,
         sender: &Sender,
         credentials: &Credentials,
@@ -100,11 +102,16 @@ impl Profile {
             (SEQUENCE_HEADER.to_owned(), batch.seq.clone()),
             credential,
         ];
+        let encoding = match self.encoding {
+            Encoding::Identity => None,
+            Encoding::Gzip => Some(("Content-Encoding".to_owned(), "gzip".to_owned())),
+        };
         fixed
             .into_iter()
+            .chain(encoding)
             .chain(self.headers.iter().map(|(name, value)| (name.clone(), filled(value))))
             .chain(
-                signature::headers(&credentials.signing, &batch.batch_id, now, &batch.body)
+                signature::headers(&credentials.signing, &batch.batch_id, now, wire)
                     .map(|(name, value)| (name.to_owned(), value)),
             )
             .collect()
@@ -139,7 +146,8 @@ mod tests {
         let sender = Sender::new("tribo-1", "eu-central-1").unwrap();
         let now = Timestamp::from_ms(1_700_000_000_000);
         let org = OrgId::parse("acme").unwrap();
-        let headers = profile.request_headers(&batch, &org, &sender, &credentials, now);
+        let headers =
+            profile.request_headers(&batch, &batch.body, &org, &sender, &credentials, now);
         let value = |name: &str| {
             headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
         };
@@ -157,7 +165,7 @@ mod tests {
         assert_eq!(verify(&secrets, signed, b"{}", now), Ok(()));
 
         let older = Profile::parse("frictionmelt-2026-02").unwrap();
-        let headers = older.request_headers(&batch, &org, &sender, &credentials, now);
+        let headers = older.request_headers(&batch, &batch.body, &org, &sender, &credentials, now);
         assert!(headers.contains(&("X-API-Key".into(), "key-1".into())));
         assert!(!headers.iter().any(|(name, _)| name == "Authorization"));
         assert_eq!(older.path, "/connectors/athena-eu/ingest");

@@ -1,0 +1,114 @@
+//! What the mock took, and what was done wrong to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contract::Timestamp;
+
+/// Everything that happened at the mock.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Books {
+    /// Requests of any kind.
+    pub requests: u64,
+    /// Answers by status; requests that got none are under zero.
+    pub statuses: BTreeMap<u16, u64>,
+    /// Requests answered from memory, because their `Idempotency-Key` was known.
+    pub repeated: u64,
+    /// Per organisation.
+    pub orgs: BTreeMap<String, OrgBooks>,
+    /// What senders did wrong.
+    pub violations: Vec<Violation>,
+}
+
+/// One organisation's books.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OrgBooks {
+    /// The batches taken, in the order of arrival.
+    pub batches: Vec<TakenBatch>,
+    /// Events taken and the batch that brought each first.
+    pub taken: BTreeMap<String, String>,
+    /// Events refused for good.
+    pub rejected: BTreeSet<String>,
+}
+
+/// A batch that was taken, at least in part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenBatch {
+    /// Its `Idempotency-Key`.
+    pub batch_id: String,
+    /// Its `X-Batch-Seq`.
+    pub seq: String,
+    /// The events taken from it, in its order.
+    pub events: Vec<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What a sender did wrong.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Violation {
+    /// A header that the contract demands is absent or wrong.
+    Header {
+        /// Its name.
+        name: String,
+    },
+    /// No signature fits, or its time is off.
+    Signature {
+        /// The batch.
+        batch_id: String,
+    },
+    /// One `Idempotency-Key`, two bodies.
+    KeyReused {
+        /// The key.
+        batch_id: String,
+    },
+    /// One event in two batches.
+    EventTwice {
+        /// The connector's id of the event.
+        event: String,
+        /// The batch that brought it first.
+        first: String,
+        /// The batch that brought it again.
+        again: String,
+    },
+    /// A new batch with a number that is not beyond the last one's.
+    SeqBackwards {
+        /// The organisation.
+        org: String,
+        /// The last number.
+        last: String,
+        /// This one.
+        seq: String,
+    },
+    /// A body that is not what the profile says.
+    Body {
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// A batch beyond the contract's caps.
+    TooLarge {
+        /// The batch.
+        batch_id: String,
+    },
+}
+
+impl Books {
+    /// The books of `org`.
+    #[must_use]
+    pub fn org(&self, org: &str) -> OrgBooks {
+        self.orgs.get(org).cloned().unwrap_or_default()
+    }
+
+    /// Events taken, over all organisations, each once.
+    #[must_use]
+    pub fn events_taken(&self) -> usize {
+        self.orgs.values().map(|org| org.taken.len()).sum()
+    }
+}
+
+impl OrgBooks {
+    /// The events in the order in which they arrived, each where it was first taken.
+    #[must_use]
+    pub fn in_order(&self) -> Vec<&str> {
+        self.batches.iter().flat_map(|batch| batch.events.iter().map(String::as_str)).collect()
+    }
+}
