@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use contract::event::Assignment;
-use domain::enrich::{enrich, wanted};
+use domain::enrich::wanted;
 use ports::{clock::Clock, reference::Subject};
 
 use crate::{
@@ -38,7 +38,7 @@ impl<W: World, C: Clock> Processor<W, C> {
         }
         work.refuse(|_, item| {
             let known = subject(item).and_then(|subject| subjects.get(&subject)?.as_ref());
-            isolated(|| enrich(&mut item.admitted.event, known)).err()
+            isolated(|| (self.decisions.enrich)(&mut item.admitted.event, known)).err()
         });
     }
 }

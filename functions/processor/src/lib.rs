@@ -35,11 +35,12 @@ mod work;
 use std::sync::{Mutex, PoisonError};
 
 use contract::{
-    Timestamp,
+    Event, Timestamp,
+    event::Assignment,
     kinesis::{PartialBatchAnswer, Record, RecordBatch},
 };
 use domain::{
-    answer,
+    answer, enrich,
     triage::{self, Class, Poison},
 };
 use ports::{
@@ -65,7 +66,7 @@ impl<W: Ledger + Archive + Quarantine + Reference + Staging + Bus + PseudonymKey
 pub struct Processor<W, C> {
     world: W,
     clock: C,
-    read: Reader,
+    decisions: Decisions,
     /// Buffers of the last batch, so that a warm function does not map them anew. Invocations that overlap find it
     /// empty and use their own.
     scratch: Mutex<Option<Scratch>>,
@@ -99,7 +100,7 @@ pub enum BatchError {
 impl<W: World, C: Clock> Processor<W, C> {
     /// A processor over `world`.
     pub fn new(world: W, clock: C) -> Self {
-        Self { world, clock, read: triage::triage, scratch: Mutex::new(None) }
+        Self { world, clock, decisions: Decisions::default(), scratch: Mutex::new(None) }
     }
 
     /// Handles one batch. The answer is empty, or names the lowest record that is not finished: it and everything after
@@ -156,7 +157,8 @@ impl<W: World, C: Clock> Processor<W, C> {
 
     fn triage(&self, batch: &RecordBatch, now: Timestamp) -> Vec<Class> {
         let read = |record: &Record| {
-            let class = isolated(|| (self.read)(batch, record).at(record.arrived_at, now));
+            let class =
+                isolated(|| (self.decisions.triage)(batch, record).at(record.arrived_at, now));
             class.unwrap_or_else(|fault| {
                 let outlined = isolated(|| Poison::outlined(batch.bytes(record), fault.clone()));
                 Class::Poison(outlined.unwrap_or_else(Poison::new))
@@ -188,5 +190,18 @@ impl<W: World, C: Clock> Processor<W, C> {
     }
 }
 
-/// Reads one record of a batch. It is a value so that a test can make it panic.
-type Reader = fn(&RecordBatch, &Record) -> Class;
+/// What is decided about one record alone; a value so that tests can make it panic or mistaken.
+#[derive(Debug, Clone, Copy)]
+struct Decisions {
+    triage: fn(&RecordBatch, &Record) -> Class,
+    enrich: fn(&mut Event, Option<&Assignment>),
+}
+
+impl Default for Decisions {
+    fn default() -> Self {
+        Self { triage: triage::triage, enrich: enrich::enrich }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use contract::{Timestamp, kinesis::RecordBatch};
 use embedded::{Options, Store};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use ports::clock::SystemClock;
+use ports::{clock::SystemClock, keys::PseudonymKeys};
 use processor::{BatchError, Invocation, Processor, config::Config};
 
 #[tokio::main(flavor = "current_thread")]
@@ -11,6 +11,8 @@ async fn main() -> Result<(), Error> {
     telemetry::init(telemetry::Format::Json, "info");
     let config = Config::read(|name| std::env::var(name).ok())?;
     let store = Store::open(&config.store, Options::default())?;
+    // Without it poison could not be set aside: better no start than a stuck shard.
+    store.seal_key().await?;
     let processor = &Processor::new(store, SystemClock);
     run(service_fn(|event: LambdaEvent<RecordBatch>| async move {
         let deadline = i64::try_from(event.context.deadline).map(Timestamp::from_ms).ok();

@@ -1,0 +1,9 @@
+//! The processor over the embedded store: the failure scenarios that concern it, by name.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod counting;
+mod ends;
+mod failing;
+mod poison;
+mod rescue;
+mod world;
