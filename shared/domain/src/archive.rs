@@ -34,8 +34,9 @@ pub struct Archived<'a> {
 /// [`ARCHIVE_EVENTS_MAX`] events and [`ARCHIVE_BYTES_MAX`] bytes each. `events` come in stream order.
 ///
 /// Arrival and not occurrence chooses the partition: it is the same on every redelivery, and late events open no
-/// partition of their own. The key names the first and the last record, so that a shorter attempt never overwrites
-/// what a longer one has acknowledged.
+/// partition of their own. The key names the first and the last record: a delivery is a piece of its shard without
+/// gaps, so that both together name its content, and a shorter attempt never overwrites what a longer one has
+/// acknowledged.
 #[must_use]
 pub fn render<'a>(
     lines: &mut Vec<u8>,
@@ -107,10 +108,10 @@ impl Open<'_> {
 
     fn close(self, shard: &str, end: usize) -> Part {
         let Self { hour, start, first, last, events } = self;
-        let mut key = hour_prefix(hour);
-        // Shards come from outside: nothing of their name may climb out of the partition.
-        key.extend(shard.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }));
-        key.push_str(&format!("-{first}-{last}.ndjson.gz"));
+        // Names come from outside: nothing in them may climb out of the partition.
+        let name =
+            format!("{shard}-{first}-{last}").replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        let key = format!("{}{name}.ndjson.gz", hour_prefix(hour));
         Part { key, lines: start..end, events }
     }
 }
@@ -220,8 +221,8 @@ mod tests {
     #[test]
     fn a_shard_name_cannot_leave_its_partition() {
         let parts =
-            render(&mut Vec::new(), "../a b", [archived("e", "1", at("2026-02-12T10:00:00Z"))]);
-        assert!(parts[0].key.ends_with("/hour=10/---a-b-1-1.ndjson.gz"), "{}", parts[0].key);
+            render(&mut Vec::new(), "../a b", [archived("e", "/1", at("2026-02-12T10:00:00Z"))]);
+        assert!(parts[0].key.ends_with("/hour=10/---a-b--1--1.ndjson.gz"), "{}", parts[0].key);
     }
 
     #[test]
