@@ -10,7 +10,7 @@
 //! - [`staging`], [`delivery`], [`endpoint`]: the way to the connector
 //! - [`keys`], [`bus`], [`accounts`], [`clock`]: keys, announcements, reading, time
 //! - [`error`]: the world failing
-//! - `faulty` and `laws` (features of these names), `chance`: making any implementation fail, and judging it
+//! - `faulty` and `laws` (features of these names), `chance`, `steps`: making any implementation fail, and judging it
 #![warn(missing_docs)]
 
 pub mod accounts;
@@ -26,9 +26,13 @@ pub mod error;
 pub mod faulty;
 pub mod intake;
 pub mod keys;
+#[cfg(feature = "laws")]
+pub mod laws;
 pub mod ledger;
 pub mod reference;
 pub mod staging;
+#[cfg(any(feature = "faulty", feature = "laws"))]
+pub mod steps;
 pub mod stream;
 
 pub use error::{PortError, PortResult};

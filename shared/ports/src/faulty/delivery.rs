@@ -1,7 +1,9 @@
 //! Leases, forming, the outbox, parking, and the connector itself.
 
+use std::sync::Arc;
+
 use contract::{EventId, OrgId, Timestamp, staged::StagedEvent};
-use domain::breaker::Breaker;
+use domain::{breaker::Breaker, profile::Credentials};
 
 use super::{Fault, Faulty, decorate};
 use crate::{
@@ -9,7 +11,9 @@ use crate::{
         FormOutcome, Forming, Lease, Leases, NewBatch, Outbox, ParkedEvent, Parking, ReadyBatch,
         SettleOutcome, Settlement,
     },
-    endpoint::{DeliveryAnswer, DeliveryFailure, DeliveryRequest, Endpoint},
+    endpoint::{
+        ConnectorSecrets, DeliveryAnswer, DeliveryFailure, DeliveryRequest, Endpoint, Freshness,
+    },
 };
 
 decorate!("leases", Leases {
@@ -58,3 +62,7 @@ impl<W: Endpoint> Endpoint for Faulty<W> {
         }
     }
 }
+
+decorate!("secrets", ConnectorSecrets {
+    fn credentials(org: &OrgId, freshness: Freshness) -> Arc<Credentials>;
+});

@@ -8,12 +8,11 @@ mod delivery;
 mod door;
 mod plan;
 mod reading;
-mod stepwise;
 mod stream;
 
 pub use plan::{Fault, FaultPlan, Rates};
-pub use stepwise::{Pause, complete};
 
+pub use crate::steps::{Pause, complete};
 use crate::{PortError, PortResult};
 
 /// A world that fails as its plan says.

@@ -1,4 +1,4 @@
-//! Awaits that a scheduler can count.
+//! Awaits that a scheduler can count, and running a future without an executor; for tests.
 
 use std::{
     pin::{Pin, pin},
