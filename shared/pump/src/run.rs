@@ -41,9 +41,9 @@ where
 {
     /// Reads every shard until `shutdown` turns true (or its sender is gone), finishing the step under way. Each value
     /// sent through `wake` makes idle shards look at once; without it they look once per second, as Lambda does.
-    pub async fn run(
+    pub async fn run<T: Send + Sync + 'static>(
         self: Arc<Self>,
-        wake: watch::Receiver<()>,
+        wake: watch::Receiver<T>,
         mut shutdown: watch::Receiver<bool>,
     ) -> PortResult<()> {
         let shards = loop {
@@ -67,10 +67,10 @@ where
         Ok(())
     }
 
-    async fn run_shard(
+    async fn run_shard<T: Send + Sync + 'static>(
         self: Arc<Self>,
         shard: String,
-        mut wake: watch::Receiver<()>,
+        mut wake: watch::Receiver<T>,
         mut shutdown: watch::Receiver<bool>,
     ) {
         let mut state = ShardState::default();
@@ -126,7 +126,7 @@ async fn stopped(shutdown: &mut watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|stop| *stop).await;
 }
 
-async fn woken(wake: &mut watch::Receiver<()>) {
+async fn woken<T>(wake: &mut watch::Receiver<T>) {
     if wake.changed().await.is_err() {
         std::future::pending::<()>().await;
     }
