@@ -13,7 +13,10 @@ use serde_json::Value;
 /// The `tribo` binary of this build profile, built when it is not up to date.
 pub fn tribo() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe()?;
-    let profile = own.ancestors().nth(2).context("a test runs from target/<profile>/deps")?;
+    let folder = own.parent().context("a program lies in a folder")?;
+    // Tests lie in target/<profile>/deps, other programs in target/<profile>.
+    let profile = if folder.ends_with("deps") { folder.parent() } else { Some(folder) };
+    let profile = profile.context("a build profile has a folder")?;
     let mut build = Command::new(option_env!("CARGO").unwrap_or("cargo"));
     build.args(["build", "--quiet", "-p", "tribo"]).current_dir(workspace());
     if profile.file_name().is_some_and(|name| name == "release") {

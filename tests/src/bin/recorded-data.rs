@@ -1,4 +1,4 @@
-//! Turns the recorded data into files of events, and says what had to be made up.
+//! Turns the recorded data into files of events, says what had to be made up, and sends all of it through a server.
 
 use std::{
     fs,
@@ -6,16 +6,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
 use contract::Timestamp;
-use suite::recorded::{Conversion, Dataset, WINDOW_DAYS, Window};
+use suite::recorded::{Conversion, Dataset, WINDOW_DAYS, Window, check::check};
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Convert(convert) => {
             convert.run(&mut io::stdout().lock(), &mut io::stderr().lock())
         }
+        Command::Check(arguments) => arguments.run(&mut io::stdout().lock()),
     }
 }
 
@@ -30,6 +31,35 @@ struct Cli {
 enum Command {
     /// Write `<source>.ndjson.gz` files and print what is in them.
     Convert(Convert),
+    /// Convert, send everything twice into a running `tribo local`, and print what was counted. Fails when the second
+    /// time changes anything or a count is not the recorded one.
+    Check(Check),
+}
+
+#[derive(Debug, Args)]
+struct Check {
+    /// The folder of recorded data.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// No event is later than this, RFC 3339; now, unless given.
+    #[arg(long, value_parser = timestamp)]
+    anchor: Option<Timestamp>,
+}
+
+impl Check {
+    fn run(&self, out: &mut impl Write) -> anyhow::Result<()> {
+        let now = || {
+            let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis();
+            Timestamp::from_ms(i64::try_from(since).unwrap_or(i64::MAX))
+        };
+        let outcome = check(&self.data, self.anchor.unwrap_or_else(now))?;
+        write!(out, "{}", outcome.table())?;
+        if outcome.wrong.is_empty() {
+            writeln!(out, "the second sending changed nothing; every count is the recorded one")?;
+            return Ok(());
+        }
+        bail!("{}", outcome.wrong.join("; "))
+    }
 }
 
 #[derive(Debug, Args)]
