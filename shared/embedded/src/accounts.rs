@@ -143,7 +143,9 @@ fn pending(connection: &Connection, org: &str) -> Result<i64, Fault> {
 fn by_code(amounts: &BTreeMap<String, i64>, name: &str) -> BTreeMap<String, u64> {
     let code = |(key, value): (&String, &i64)| {
         let code = key.strip_prefix(name)?.strip_prefix('.')?;
-        Some((code.to_owned(), u64::try_from(*value).ok()?))
+        // What was set aside and released again leaves a zero.
+        let value = u64::try_from(*value).ok().filter(|value| *value > 0)?;
+        Some((code.to_owned(), value))
     };
     amounts.iter().filter_map(code).collect()
 }

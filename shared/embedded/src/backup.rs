@@ -7,9 +7,9 @@ use std::{
 };
 
 use ports::PortResult;
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 
-use crate::{DATABASE, Store, archive, fault::Fault, keys::KEY_FILE};
+use crate::{DATABASE, Store, archive, fault::Fault, keys::KEY_FILE, schema};
 
 /// What a backup holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,14 +34,8 @@ impl Store {
         let into = target.clone();
         let prepare = move || prepare(&into);
         let database = self.on_disk(OPERATION, prepare).await?;
-        let path = database.clone();
-        // In one read transaction: a consistent state, while the writer goes on. Not inside another transaction.
-        let copy = move |connection: &mut Connection| {
-            let path = path.to_str().ok_or(Fault::Invalid("the target's name is not UTF-8"))?;
-            connection.execute("VACUUM INTO ?1", [path])?;
-            Ok(())
-        };
-        self.0.readers.run(OPERATION, copy).await?;
+        let (from, to) = (self.0.directory.join(DATABASE), database.clone());
+        self.on_disk(OPERATION, move || copy_database(&from, &to)).await?;
         // The archive comes second: an object is written before the database says that its events are done.
         let (root, source) = (self.archive_root(), self.0.directory.clone());
         self.on_disk(OPERATION, move || copy_files(&source, &root, &target, &database)).await
@@ -55,6 +49,15 @@ fn prepare(target: &Path) -> Result<PathBuf, Fault> {
         return Err(Fault::Invalid("the target holds a store already"));
     }
     Ok(database)
+}
+
+/// In one read transaction: a consistent state, while the writer goes on.
+fn copy_database(from: &Path, to: &Path) -> Result<(), Fault> {
+    let to = to.to_str().ok_or(Fault::Invalid("the target's name is not UTF-8"))?;
+    let connection = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.busy_timeout(schema::BUSY_TIMEOUT)?;
+    connection.execute("VACUUM INTO ?1", [to])?;
+    Ok(())
 }
 
 fn copy_files(

@@ -90,7 +90,7 @@ fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
 const MIGRATIONS: &[&str] = &[include_str!("migrations/1.sql")];
 
 const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENTS_MAX: usize = 128;
 /// Negative: KiB instead of pages.
 const WRITER_CACHE_KIB: i64 = -64 * 1024;

@@ -289,8 +289,107 @@ fn next_sequence(connection: &Connection) -> Result<i64, Fault> {
 /// Nineteen digits from the first to the last, so that sequence numbers sort as text, too.
 const FIRST_SEQUENCE: i64 = 1_000_000_000_000_000_001;
 const GROUP_EVENTS_MAX: usize = 500;
-const GROUP_TIME_MAX: Duration = Duration::from_millis(5);
+/// Long in this crate's own tests, whose first job waits until the group is queued.
+const GROUP_TIME_MAX: Duration = Duration::from_millis(if cfg!(test) { 60_000 } else { 5 });
 /// Jobs that may wait; more wait outside, in their callers.
 const QUEUE_MAX: usize = 1_024;
 const LOG_CHECK_COMMITS: u64 = 64;
 const LOG_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use crate::{Options, Store, fault::Fault, writer::Tx};
+
+    fn note(tx: &Tx<'_>, name: &str) -> Result<(), Fault> {
+        tx.execute("INSERT INTO meta VALUES (?1, 1)", [name])?;
+        Ok(())
+    }
+
+    async fn noted(store: &Store) -> Vec<String> {
+        let names = |connection: &rusqlite::Connection| {
+            let mut select = connection
+                .prepare("SELECT name FROM meta WHERE name LIKE 'test%' ORDER BY name")?;
+            let names = select.query_map([], |row| row.get(0))?;
+            Ok(names.collect::<Result<_, _>>()?)
+        };
+        store.query("test", names).await.unwrap()
+    }
+
+    fn open() -> (tempfile::TempDir, Store) {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path(), Options::default()).unwrap();
+        (directory, store)
+    }
+
+    /// Runs jobs in one group: the first of them holds the writer until all are queued.
+    macro_rules! together {
+        ($store:expr, $($job:expr),+ $(,)?) => {{
+            let (go, wait) = mpsc::channel::<()>();
+            let first = move |tx: &mut Tx<'_>| {
+                let _ = wait.recv();
+                note(tx, "test-first")
+            };
+            let mut open = Some(go);
+            tokio::join!(
+                $store.write("first", 1, first),
+                $($store.write("test", 1, $job),)+
+                std::future::poll_fn(move |_| {
+                    drop(open.take());
+                    std::task::Poll::Ready(())
+                }),
+            )
+        }};
+    }
+
+    #[tokio::test]
+    async fn a_failing_job_takes_back_its_own_writes_and_nobody_elses() {
+        let (_directory, store) = open();
+        let fails = |tx: &mut Tx<'_>| {
+            note(tx, "test-taken-back")?;
+            tx.take_sequence();
+            Err::<(), _>(Fault::Invalid("no"))
+        };
+        let panics = |tx: &mut Tx<'_>| -> Result<(), Fault> {
+            note(tx, "test-panicked")?;
+            panic!("a bug")
+        };
+        let (first, failed, panicked, last, ()) =
+            together!(store, fails, panics, |tx: &mut Tx<'_>| note(tx, "test-last"));
+        first.unwrap();
+        last.unwrap();
+        assert!(!failed.unwrap_err().transient);
+        assert!(!panicked.unwrap_err().transient);
+        assert_eq!(noted(&store).await, ["test-first", "test-last"]);
+    }
+
+    #[tokio::test]
+    async fn when_the_transaction_is_lost_everybody_hears_so_and_the_writer_goes_on() {
+        let (_directory, store) = open();
+        // What SQLite does by itself on a full disk or a failing one.
+        let lost = |tx: &mut Tx<'_>| {
+            tx.connection.execute_batch("ROLLBACK")?;
+            Err::<(), _>(Fault::Io(std::io::Error::other("gone")))
+        };
+        let (first, lost, last, ()) =
+            together!(store, lost, |tx: &mut Tx<'_>| note(tx, "test-last"));
+        assert!(first.unwrap_err().transient, "its writes are gone, too");
+        assert!(lost.unwrap_err().transient);
+        last.unwrap();
+        assert_eq!(noted(&store).await, ["test-last"]);
+    }
+
+    #[tokio::test]
+    async fn a_job_whose_caller_went_away_is_done_all_the_same() {
+        let (_directory, store) = open();
+        let mut call = Box::pin(store.write("test", 1, |tx: &mut Tx<'_>| note(tx, "test-orphan")));
+        let polled = std::future::poll_fn(|context| {
+            std::task::Poll::Ready(call.as_mut().poll(context).is_pending())
+        });
+        let pending = polled.await;
+        drop(call);
+        store.write("test", 1, |tx: &mut Tx<'_>| note(tx, "test-second")).await.unwrap();
+        assert_eq!(noted(&store).await, ["test-orphan", "test-second"], "pending: {pending}");
+    }
+}

@@ -6,5 +6,10 @@
     reason = "a test may panic"
 )]
 
+mod books;
+mod delivery;
+mod durability;
+mod files;
 mod intake;
+mod upkeep;
 mod world;

@@ -70,7 +70,7 @@ impl World {
     pub(crate) async fn submit(&self, puts: Vec<Put>) -> Vec<EventAnswer> {
         match self.store.submit(self.submission(puts)).await.unwrap() {
             Receipt::Stored(answers) => answers,
-            other => panic!("{other:?}"),
+            other @ (Receipt::Repeated(_) | Receipt::Conflict) => panic!("{other:?}"),
         }
     }
 
