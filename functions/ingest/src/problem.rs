@@ -10,7 +10,7 @@ use contract::{Code, ingest::EventAnswer, problem::Problem};
 /// A request that is not answered with a 2xx.
 #[derive(Debug)]
 pub(crate) struct Refusal {
-    problem: Problem,
+    problem: Box<Problem>,
     allow: Option<&'static str>,
 }
 
@@ -18,7 +18,7 @@ impl Refusal {
     /// A refusal that needs nothing but its code.
     pub(crate) fn of(code: Code) -> Self {
         let (status, title) = meaning(code);
-        Self { problem: Problem::new(status, code, title), allow: None }
+        Self { problem: Box::new(Problem::new(status, code, title)), allow: None }
     }
 
     pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
@@ -82,14 +82,10 @@ impl Refusal {
 
 /// Writes a refusal's body, with the request's id in it.
 pub(crate) fn render(response: &mut Response, request_id: &str) {
-    let Some(mut problem) = response.extensions_mut().remove::<Problem>() else { return };
+    let Some(mut problem) = response.extensions_mut().remove::<Box<Problem>>() else { return };
     problem.request_id = Some(request_id.to_owned());
-    let level_is_ours = problem.status >= 500;
-    if level_is_ours {
-        tracing::warn!(request.id = request_id, http.status = problem.status, code = %problem.code, "refused a request");
-    } else {
-        tracing::info!(request.id = request_id, http.status = problem.status, code = %problem.code, "refused a request");
-    }
+    let (status, code) = (problem.status, problem.code);
+    tracing::info!(request.id = request_id, http.status = status, %code, "refused a request: {code}");
     *response.body_mut() = Body::from(serde_json::to_vec(&problem).unwrap_or_default());
 }
 
