@@ -134,12 +134,10 @@ fn is_beyond_a_schema(fault: &Fault) -> bool {
         .iter()
         .any(|place| fault.path.as_deref() == Some(*place));
     let is_time = fault.path.as_deref() == Some("/occurredAt");
-    match fault.code {
-        Code::RawIdentifier => is_place,
-        Code::OutOfRange => is_time,
-        Code::ControlCharacter | Code::EventIdTime | Code::ForeignOrg | Code::Late => true,
-        _ => false,
-    }
+    let always = [Code::ControlCharacter, Code::EventIdTime, Code::ForeignOrg, Code::Late];
+    always.contains(&fault.code)
+        || fault.code == Code::RawIdentifier && is_place
+        || fault.code == Code::OutOfRange && is_time
 }
 
 /// Fields that admission does not judge, because the suite itself writes them.
@@ -274,11 +272,9 @@ fn examples(form: &str) -> Vec<(String, Value)> {
     let mut paths: Vec<PathBuf> =
         fs::read_dir(folder().join(form)).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
-    let read = |path: PathBuf| {
-        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        (name, self::read(&path))
-    };
-    paths.into_iter().map(read).collect()
+    let named =
+        |path: PathBuf| (path.file_stem().unwrap().to_str().unwrap().to_owned(), read(&path));
+    paths.into_iter().map(named).collect()
 }
 
 fn read(path: &Path) -> Value {

@@ -23,10 +23,10 @@ pub struct ConnectorBatch {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BatchMetadata {
     /// Also the `Idempotency-Key`: the same on every retry.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::CORRELATION_BYTES_MAX)))]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = crate::schema::UUID)))]
     pub batch_id: String,
     /// The batch's number within its organisation; a split or a remainder appends `.suffix`.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^[0-9]+(\.[A-Za-z0-9]+)*$")))]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^[0-9]{12,20}(\.([01]|r[1-9]))*$")))]
     pub batch_seq: String,
     /// Number of events.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = crate::limits::BATCH_EVENTS_MAX)))]
@@ -102,6 +102,9 @@ pub struct ConnectorAnswer {
     /// How many events it took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<u64>,
+    /// How many events it knew already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicates: Option<u64>,
     /// How many frictions it made of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frictions_created: Option<u64>,

@@ -21,7 +21,7 @@ use crate::{
 
 pub(crate) use connector::{connector_context, connector_metadata, friction_names};
 pub(crate) use event::{any_context, stored_rules};
-pub(crate) use leaf::{NAME, OBJECT_TOKEN, SESSION_TOKEN, USER_TOKEN};
+pub(crate) use leaf::{NAME, OBJECT_TOKEN, SESSION_TOKEN, USER_TOKEN, UUID};
 
 /// Every schema by its file name: what stands in `schemas/v1/`.
 #[must_use]

@@ -196,6 +196,9 @@ fn an_example_with_a_value_of_another_kind_or_size_is_refused() {
         for place in places(&example) {
             let member = place.rsplit('/').next().unwrap_or_default().to_owned();
             let mut wrong = vec![json!([[]])];
+            if form == "ingest-request" && NOT_READ.contains(&member.as_str()) {
+                continue;
+            }
             match example.pointer(&place).unwrap() {
                 Value::Number(_) if ANY_NUMBER.contains(&member.as_str()) => {}
                 Value::Number(_)
@@ -204,6 +207,8 @@ fn an_example_with_a_value_of_another_kind_or_size_is_refused() {
                     wrong.push(json!(-1))
                 }
                 Value::Number(_) => wrong.extend([json!(-1e300), json!(1e300)]),
+                Value::String(_)
+                    if form == "ingest-request" && ANY_PLACE.contains(&member.as_str()) => {}
                 Value::String(_) if ANY_TEXT.contains(&member.as_str()) => {}
                 Value::String(_) => wrong.extend([json!(""), json!("x".repeat(4_096))]),
                 Value::Bool(_) | Value::Null | Value::Array(_) | Value::Object(_) => {}
@@ -272,9 +277,12 @@ fn whatever_the_code_writes_satisfies_its_schema() {
     }
 }
 
-/// Texts without a limit of their own: what operators and the connector read, and URLs, which the body bounds.
-const ANY_TEXT: &[&str] =
-    &["shard", "station", "detail", "action", "metric", "patternId", "url", "referrer"];
+/// What a door does not read, since the suite writes it.
+const NOT_READ: &[&str] = &["timeAdjusted", "recordedAt", "ck", "record", "timeSinceAssignment"];
+/// Paths and URLs, which the door shortens: the body bounds them.
+const ANY_PLACE: &[&str] = &["screen", "route", "url", "referrer"];
+/// Texts without a limit of their own: operators and the connector read them.
+const ANY_TEXT: &[&str] = &["shard", "station", "detail", "action", "metric", "patternId"];
 /// Numbers whose whole range is meant.
 const ANY_NUMBER: &[&str] = &["value", "median", "timeSinceAssignment", "netImpact", "difference"];
 /// Schemas and members whose numbers count up without a limit.

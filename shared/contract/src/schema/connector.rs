@@ -30,38 +30,54 @@ pub(crate) fn connector_metadata(_: &mut SchemaGenerator) -> Schema {
 pub(super) fn enrichment() -> Value {
     let mut schema = open::<ConnectorAnswer>("friction-enrichment");
     let Some(root) = schema.as_object_mut() else { return schema };
-    let take = |root: &mut Map<String, Value>, key| root.remove(key).unwrap_or_default();
-    let mut plain = json!({
-        "description": "Dialect of `athena-eu`: the answer itself. `enrichment` may speak of the batch as a whole.",
-        "type": "object",
-        "properties": take(root, "properties"),
-        "required": ["accepted"],
-    });
-    if let Some(per_event) = plain.pointer_mut("/properties/enrichment") {
-        let list = per_event.take();
-        *per_event = json!({ "anyOf": [list, { "$ref": "#/$defs/Enrichment" }] });
+    let mut members = root.remove("properties").unwrap_or_default();
+    or_one(&mut members, "enrichment", "Enrichment");
+    or_one(&mut members, "errors", "EventError");
+    if let Some(accepted) = members.get_mut("accepted") {
+        let count = accepted.take();
+        *accepted = json!({ "anyOf": [count, {
+            "description": "The connector's ids of the events it took.",
+            "type": "array", "items": { "type": "string" },
+        }] });
     }
+    let answer = json!({
+        "description": "Dialect of `athena-eu`: the answer itself.",
+        "type": "object",
+        "properties": members,
+    });
     let wrapped = json!({
         "description": "Dialect of `frictionmelt-2026-02`: the answer stands in `data`.",
         "type": "object",
         "properties": {
-            "success": { "type": "boolean" },
-            "data": { "$ref": "#/$defs/PlainAnswer" },
+            "success": { "description": "False makes a 2xx a failure.", "type": "boolean" },
+            "data": { "$ref": "#/$defs/Answer" },
         },
-        "required": ["success", "data"],
     });
     if let Some(Value::Object(definitions)) = root.get_mut("$defs") {
-        definitions.insert("PlainAnswer".to_owned(), plain);
+        definitions.insert("Answer".to_owned(), answer);
         definitions.insert("WrappedAnswer".to_owned(), wrapped);
     }
-    root.remove("type");
-    root.insert("title".to_owned(), json!("ConnectorAnswer"));
-    root.insert("description".to_owned(), json!("The connector's answer to one batch."));
-    root.insert(
-        "oneOf".to_owned(),
-        json!([{ "$ref": "#/$defs/PlainAnswer" }, { "$ref": "#/$defs/WrappedAnswer" }]),
-    );
+    for (member, value) in [
+        ("title", json!("ConnectorAnswer")),
+        (
+            "description",
+            json!("The connector's answer to one batch. What is not understood is ignored."),
+        ),
+        ("if", json!({ "required": ["data"] })),
+        ("then", json!({ "$ref": "#/$defs/WrappedAnswer" })),
+        ("else", json!({ "$ref": "#/$defs/Answer" })),
+    ] {
+        root.insert(member.to_owned(), value);
+    }
     schema
+}
+
+/// Where a list of objects stands, one object may stand as well.
+fn or_one(members: &mut Value, name: &str, definition: &str) {
+    if let Some(member) = members.get_mut(name) {
+        let list = member.take();
+        *member = json!({ "anyOf": [list, { "$ref": format!("#/$defs/{definition}") }] });
+    }
 }
 
 /// An object of declared context keys under the connector's names.

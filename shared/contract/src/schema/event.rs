@@ -6,7 +6,9 @@ use serde_json::{Map, Value, json};
 use crate::{
     EventType, Family,
     context::{COMMON, ContextKey, Holds, family},
-    limits::{CONTEXT_KEYS_MAX, RAW_ID_BYTES_MAX, REQUEST_EVENTS_MAX, SCREEN_BYTES_MAX},
+    limits::{
+        CONTEXT_KEYS_MAX, KEY_BYTES_MAX, RAW_ID_BYTES_MAX, REQUEST_EVENTS_MAX, SCREEN_BYTES_MAX,
+    },
     schema::leaf::{ANY_TIME, NAME, OBJECT_TOKEN},
 };
 
@@ -23,7 +25,9 @@ pub(crate) fn stored_rules() -> Vec<Value> {
 /// The schema of what a client may send, from the schema of what is stored.
 ///
 /// At the door identifiers may be raw, ids and defaults may be left out, times may have any offset, types may be
-/// written as their aliases, and undeclared context keys are dropped and counted; what the suite itself adds is refused.
+/// written as their aliases, and undeclared context keys are dropped and counted. What the suite itself adds is not read,
+/// so that an archived event can be sent again. The door takes more than this promises: `null` and empty texts where a
+/// field is optional, and the spellings of versions 0.
 pub(super) fn request(mut stored: Value) -> Value {
     let Some(root) = stored.as_object_mut() else { return stored };
     let mut definitions = root.remove("$defs").unwrap_or_default();
@@ -37,14 +41,21 @@ pub(super) fn request(mut stored: Value) -> Value {
         let names: Vec<String> = EventType::ALL.iter().copied().flat_map(spellings).collect();
         *kind = json!({ "description": "A type, or an accepted alias.", "type": "string", "enum": names });
     }
-    if let Some(Value::Object(assignment)) = definitions.pointer_mut("/Assignment/properties") {
-        assignment.remove("timeSinceAssignment");
-    }
-    if let Some(Value::Object(consent)) = definitions.pointer_mut("/Consent") {
-        consent.remove("required");
-    }
-    if let Some(task) = definitions.pointer_mut("/Task/properties/id") {
-        *task = raw("One run of the task, raw or a token; it leaves the door as a token.");
+    for (place, schema) in [
+        ("/Consent/required", json!([])),
+        (
+            "/Task/properties/id",
+            raw("One run of the task, raw or a token: leaves the door as a token."),
+        ),
+        ("/ObjectRef/properties/id", text(KEY_BYTES_MAX)),
+        ("/Element/properties/x/type", json!("number")),
+        ("/Element/properties/y/type", json!("number")),
+        ("/ErrorInfo/properties/latencyMs/type", json!("number")),
+        ("/Assignment/properties/timeSinceAssignment", not_read()),
+    ] {
+        if let Some(value) = definitions.pointer_mut(place) {
+            *value = schema;
+        }
     }
     let event = json!(root);
     if let Some(definitions) = definitions.as_object_mut() {
@@ -84,16 +95,36 @@ enum Form {
 
 fn loosen_event(event: &mut Map<String, Value>) {
     event.insert("allOf".to_owned(), json!(rules(&Form::Sent)));
-    event.insert("required".to_owned(), json!(["eventType", "occurredAt", "orgId"]));
+    event.insert("required".to_owned(), json!(["eventType", "occurredAt"]));
     event.insert("description".to_owned(), json!("One event, as a client sends it."));
     let Some(Value::Object(fields)) = event.get_mut("properties") else { return };
-    for added_behind_the_door in ["timeAdjusted", "recordedAt", "ck", "record"] {
-        fields.remove(added_behind_the_door);
+    let identifier = || raw("A raw identifier or a token: leaves the door as a token.");
+    let place = || {
+        json!({ "description": "A path, a URL or a name: leaves the door as a path template of at most \
+        256 bytes.", "type": "string", "minLength": 1 })
+    };
+    for (name, schema) in [
+        ("sessionId", identifier()),
+        ("actorId", identifier()),
+        ("idempotencyKey", identifier()),
+        ("screen", place()),
+        ("route", place()),
+        ("timeAdjusted", not_read()),
+        ("recordedAt", not_read()),
+        ("ck", not_read()),
+        ("record", not_read()),
+    ] {
+        fields.insert(name.to_owned(), schema);
     }
-    for identifier in ["sessionId", "actorId", "idempotencyKey"] {
-        let raw = raw("A raw identifier or a token; it leaves the door as a token.");
-        fields.insert(identifier.to_owned(), raw);
+    if let Some(Value::Object(org)) = fields.get_mut("orgId") {
+        let told = "The tenant; may be left out when the key is bound to one organisation.";
+        org.insert("description".to_owned(), json!(told));
     }
+}
+
+/// A member that the suite writes itself.
+fn not_read() -> Value {
+    json!({ "description": "Written behind the door; what is sent of it is not read." })
 }
 
 fn raw(description: &str) -> Value {

@@ -16,6 +16,8 @@ pub(crate) const OBJECT_TOKEN: &str =
     r"^o1\.(0|[1-9][0-9]{0,9})\.[0-9a-hjkmnp-tv-z]{25}[048cgmrw]$";
 /// A short name, or the scrubber's placeholder for what it removed.
 pub(crate) const NAME: &str = r"^([A-Za-z0-9._:/-]+|\[[A-Z_]+\])$";
+/// A UUID in lower case.
+pub(crate) const UUID: &str = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$";
 /// RFC 3339 with any offset, as a door takes it.
 pub(crate) const ANY_TIME: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$";
 
