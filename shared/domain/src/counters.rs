@@ -185,7 +185,11 @@ impl Dimension {
             Self::Type(kind) => format!("type {kind}"),
             Self::Pillar(pillar) => format!("pillar {}", pillar.as_str()),
             Self::Screen(screen) => format!("screen {screen}"),
-            Self::Variant(experiment, variant) => format!("variant {experiment} {variant}"),
+            // An experiment's name may hold spaces; the first one has to end it.
+            Self::Variant(experiment, variant) => {
+                let experiment = experiment.replace('%', "%25").replace(' ', "%20");
+                format!("variant {experiment} {variant}")
+            }
         }
     }
 
@@ -199,7 +203,8 @@ impl Dimension {
             "pillar" => Pillar::parse(rest).map(Self::Pillar),
             "screen" => Some(Self::Screen(rest.to_owned())),
             "variant" => rest.split_once(' ').map(|(experiment, variant)| {
-                Self::Variant(experiment.to_owned(), variant.to_owned())
+                let experiment = experiment.replace("%20", " ").replace("%25", "%");
+                Self::Variant(experiment, variant.to_owned())
             }),
             _ => None,
         }
@@ -217,3 +222,6 @@ pub fn is_forwarded(family: Family) -> bool {
 
 /// Stands for every name beyond a full dictionary.
 pub const OTHER: &str = "~other";
+
+#[cfg(test)]
+mod tests;
