@@ -97,6 +97,24 @@ pub enum BatchError {
     World(#[from] PortError),
 }
 
+impl BatchError {
+    /// A stable name, for alarms.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Systemic { .. } => "systemic_poison",
+            Self::World(_) => "permanent_failure",
+        }
+    }
+}
+
+#[cfg(feature = "lambda")]
+impl From<BatchError> for lambda_runtime::Diagnostic {
+    fn from(error: BatchError) -> Self {
+        Self { error_type: error.code().to_owned(), error_message: error.to_string() }
+    }
+}
+
 impl<W: World, C: Clock> Processor<W, C> {
     /// A processor over `world`.
     pub fn new(world: W, clock: C) -> Self {

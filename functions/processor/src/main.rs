@@ -4,20 +4,24 @@ use contract::{Timestamp, kinesis::RecordBatch};
 use embedded::{Options, Store};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use ports::{clock::SystemClock, keys::PseudonymKeys};
-use processor::{BatchError, Invocation, Processor, config::Config};
+use processor::{Invocation, Processor, config::Config};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init(telemetry::Format::Json, "info");
+    // A panic's message may repeat what was read; its place does not.
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!(panic.at = panic.location().map(tracing::field::display), "panicked");
+    }));
     let config = Config::read(|name| std::env::var(name).ok())?;
     let store = Store::open(&config.store, Options::default())?;
     // Without it poison could not be set aside: better no start than a stuck shard.
     store.seal_key().await?;
     let processor = &Processor::new(store, SystemClock);
-    run(service_fn(|event: LambdaEvent<RecordBatch>| async move {
+    run(service_fn(async |event: LambdaEvent<RecordBatch>| {
         let deadline = i64::try_from(event.context.deadline).map(Timestamp::from_ms).ok();
         let invocation = Invocation { deadline, force_quarantine: false };
-        Ok::<_, BatchError>(processor.handle(&event.payload, &invocation).await?)
+        processor.handle(&event.payload, &invocation).await
     }))
     .await
 }

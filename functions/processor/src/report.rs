@@ -54,11 +54,7 @@ pub(crate) fn finished(work: &Work, cut: Option<&Record>, duration_ms: i64) {
 /// Reports a batch that failed as a whole.
 pub(crate) fn failed(error: &BatchError, records: usize) {
     tracing::error!(batch.records = records, %error, "failed a batch of {records} records: {error}");
-    let code = match error {
-        BatchError::Systemic { .. } => "systemic_poison",
-        BatchError::World(_) => "permanent_failure",
-    };
-    tracing::info!(target: METRICS, stage = STAGE, code, batches_failed = 1_u64);
+    tracing::info!(target: METRICS, stage = STAGE, code = error.code(), batches_failed = 1_u64);
 }
 
 /// The target that is written as metrics.
