@@ -1,0 +1,408 @@
+//! The command line: what `tribo --help` says.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use contract::{EventId, OrgId, Timestamp};
+
+/// Tribometer measures friction: where people override, challenge, abandon, rage-click and give up. Every accepted
+/// event is pseudonymised, counted exactly once, archived, and forwarded per organisation to a connector that may be
+/// slow, broken or hostile; at each moment it is in exactly one visible state.
+#[derive(Debug, Parser)]
+#[command(name = "tribo", version, propagate_version = true, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    /// How log lines are written to standard error: readable on a terminal, JSON elsewhere unless you choose.
+    #[arg(long, global = true, value_enum, env = "TRIBO_LOG_FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+    /// A level, or a list of target=level.
+    #[arg(long, global = true, default_value = "info", env = "TRIBO_LOG")]
+    pub(crate) log: String,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// One JSON object per line, metrics included.
+    Json,
+    /// One readable line.
+    Human,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the whole suite once on a temporary directory, with a simulated product and a misbehaving connector, and
+    /// prove that every event is accounted for.
+    Demo(DemoArgs),
+    /// Run the suite as a server on one machine: the door, the processor, the batcher and the books.
+    Local(LocalArgs),
+    /// Send events from a file, one JSON event per line. Safe to repeat and to interrupt.
+    Send(SendArgs),
+    /// Show what became of every event, per organisation. Exit code 5 when a ledger does not balance.
+    Ledger(LedgerArgs),
+    /// Show where one event is and every station it passed. Exit code 4 when nobody knows it.
+    Where(WhereArgs),
+    /// Show the counters.
+    Counters(CountersArgs),
+    /// Recompute every counter from the archive and compare. Exit code 5 when one differs.
+    Audit(AuditArgs),
+    /// Create, list and revoke callers' keys.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Create and list organisations.
+    #[command(subcommand)]
+    Orgs(OrgsCommand),
+    /// Record which experiment and variant an actor was assigned to, for the processor's enrichment.
+    Assign(AssignArgs),
+    /// Run stored events through the suite again: what is done already stays done.
+    Replay(ReplayArgs),
+    /// Print or write the JSON Schemas of everything that crosses a process boundary.
+    Schema(SchemaArgs),
+    /// Copy a data directory while the server runs.
+    Backup(BackupArgs),
+}
+
+/// Where the store is: a data directory, or a running server.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct StoreArgs {
+    /// The data directory of `tribo local`; a running server may use it at the same time.
+    #[arg(long, env = "TRIBO_DATA_DIR", default_value = DATA_DIR)]
+    pub(crate) data_dir: PathBuf,
+    /// Ask a running server instead of opening the directory; needs an admin key.
+    #[arg(long, env = "TRIBO_URL")]
+    pub(crate) url: Option<String>,
+    /// The key for --url.
+    #[arg(long, env = "TRIBO_KEY", hide_env_values = true)]
+    pub(crate) key: Option<String>,
+    /// Print one JSON object on standard output and nothing else there.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Seeds the simulated product: the same seed gives the same events.
+    #[arg(long, default_value_t = 7)]
+    pub(crate) seed: u64,
+    /// How many events the product makes, at least 20,000 for every family and fault to occur.
+    #[arg(long, default_value_t = 24_000, value_parser = clap::value_parser!(u64).range(1_000..=500_000))]
+    pub(crate) events: u64,
+    /// Write here instead of to a temporary directory; must be empty or absent.
+    #[arg(long)]
+    pub(crate) dir: Option<PathBuf>,
+    /// Print one JSON object on standard output and nothing else there.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LocalArgs {
+    /// Where everything is kept: one SQLite file, the keys (mode 0600), the archive. Created when absent.
+    #[arg(long, env = "TRIBO_DATA_DIR", default_value = DATA_DIR)]
+    pub(crate) data_dir: PathBuf,
+    /// The address to listen on. Any other than loopback needs a key to exist already (`tribo keys create`).
+    #[arg(long, env = "TRIBO_LISTEN", default_value = "127.0.0.1:8787")]
+    pub(crate) listen: SocketAddr,
+    /// The connector's base URL: https, or http on loopback. Without it the built-in mock connector is used.
+    #[arg(long, env = "FRICTIONMELT_API_URL")]
+    pub(crate) connector: Option<String>,
+    /// The connector's key.
+    #[arg(long, env = "FRICTIONMELT_API_KEY", hide_env_values = true)]
+    pub(crate) connector_key: Option<String>,
+    /// Secrets that sign each delivery (Standard Webhooks, `whsec_…`), the newest first; two during a rotation. Without
+    /// any, one is made and kept with the keys.
+    #[arg(long, env = "FRICTIONMELT_SIGNING_SECRETS", hide_env_values = true, value_delimiter = ',')]
+    pub(crate) connector_secret: Vec<String>,
+    /// The connector's dialect.
+    #[arg(long, env = "FRICTIONMELT_PROFILE", default_value = "athena-eu")]
+    pub(crate) profile: String,
+    /// True: use the mock even when a URL and a key are given.
+    #[arg(long, env = "FRICTIONMELT_MOCK_MODE", value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) mock: Option<bool>,
+    /// How often waiting events are batched and delivered. Severity 4 and 5 do not wait for it.
+    #[arg(long, default_value = "5m", value_parser = duration)]
+    pub(crate) tick: std::time::Duration,
+    /// Shards of the stream: how many batches are processed at the same time.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) shards: u32,
+    /// Most requests per second and key; bursts of twice as many pass.
+    #[arg(long, default_value_t = 1_000)]
+    pub(crate) rate_limit: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SendArgs {
+    /// NDJSON, plain or gzip; `-` reads standard input.
+    pub(crate) file: PathBuf,
+    /// The server.
+    #[arg(long, env = "TRIBO_URL", default_value = "http://127.0.0.1:8787")]
+    pub(crate) url: String,
+    /// A key with the scope `ingest`.
+    #[arg(long, env = "TRIBO_KEY", hide_env_values = true)]
+    pub(crate) key: String,
+    /// Events per request.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub(crate) batch: u32,
+    /// Requests in flight at once.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) concurrency: u32,
+    /// How long a request is retried before the command gives up; what was sent stays sent.
+    #[arg(long, default_value = "2m", value_parser = duration)]
+    pub(crate) patience: std::time::Duration,
+    /// Exit with 3 when any event was rejected.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Do not look for, and do not keep, a progress file beside FILE.
+    #[arg(long)]
+    pub(crate) no_resume: bool,
+    /// Print one JSON object on standard output and nothing else there.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LedgerArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// Only this organisation.
+    #[arg(long)]
+    pub(crate) org: Option<OrgId>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WhereArgs {
+    /// The event's id.
+    pub(crate) event_id: EventId,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// Only in this organisation.
+    #[arg(long)]
+    pub(crate) org: Option<OrgId>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CountersArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// Only this organisation.
+    #[arg(long)]
+    pub(crate) org: Option<OrgId>,
+    /// From this time of occurrence (RFC 3339).
+    #[arg(long, value_parser = timestamp)]
+    pub(crate) from: Option<Timestamp>,
+    /// To this time of occurrence, exclusive.
+    #[arg(long, value_parser = timestamp)]
+    pub(crate) to: Option<Timestamp>,
+    /// Show the largest so many; 0 shows all.
+    #[arg(long, default_value_t = 20)]
+    pub(crate) top: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// The data directory of `tribo local`; a running server may use it at the same time.
+    #[arg(long, env = "TRIBO_DATA_DIR", default_value = DATA_DIR)]
+    pub(crate) data_dir: PathBuf,
+    /// Only this organisation.
+    #[arg(long)]
+    pub(crate) org: Option<OrgId>,
+    /// Print one JSON object on standard output and nothing else there.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make a key. It is shown this once.
+    Create {
+        #[command(flatten)]
+        store: StoreArgs,
+        /// The organisation it is bound to; made when it does not exist.
+        #[arg(long)]
+        org: OrgId,
+        /// What it may do: ingest, read, admin.
+        #[arg(long, value_delimiter = ',', default_value = "ingest")]
+        scope: Vec<String>,
+    },
+    /// List keys, without their secrets.
+    List {
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Make a key invalid from now on.
+    Revoke {
+        /// The key's id, as `tribo keys list` shows it.
+        key_id: String,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OrgsCommand {
+    /// Create an organisation. Creating it again changes nothing.
+    Create {
+        /// 1 to 64 of `[A-Za-z0-9_-]`.
+        org: OrgId,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// List organisations.
+    List {
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AssignArgs {
+    /// NDJSON of `{"productId","actorId","experimentId","variantId","assignedAt"}`; `-` reads standard input. Actors
+    /// are turned into tokens before anything is stored.
+    pub(crate) file: PathBuf,
+    /// The organisation.
+    #[arg(long)]
+    pub(crate) org: OrgId,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// The organisation.
+    #[arg(long)]
+    pub(crate) org: OrgId,
+    /// From this time of arrival (RFC 3339).
+    #[arg(long, value_parser = timestamp)]
+    pub(crate) from: Timestamp,
+    /// Given twice: to this time of arrival (exclusive), and what the events go through again: `counters` counts what
+    /// is not counted yet, `forward` delivers what is not delivered yet.
+    #[arg(long, required = true, value_parser = replay_to, value_name = "T|counters|forward")]
+    pub(crate) to: Vec<ReplayTo>,
+    /// Where the events come from.
+    #[arg(long, value_enum)]
+    pub(crate) source: ReplaySource,
+    /// Say what would be done and do nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// At most so many events per second, as `N/s`.
+    #[arg(long, value_parser = rate)]
+    pub(crate) rate: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReplaySource {
+    /// Everything that was counted.
+    Archive,
+    /// What was set aside.
+    Quarantine,
+    /// What the connector refused.
+    Parked,
+}
+
+/// One value of `--to`: the end of the time, or the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReplayTo {
+    Time(Timestamp),
+    Target(ReplayTarget),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReplayTarget {
+    /// Count what is not counted yet.
+    Counters,
+    /// Forward what is not forwarded yet.
+    Forward,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// Write one file per schema here instead of printing them.
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+    /// Print one JSON object: schemas by file name.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupArgs {
+    /// Where to; must be empty or absent.
+    pub(crate) dir: PathBuf,
+    /// The data directory.
+    #[arg(long, env = "TRIBO_DATA_DIR", default_value = DATA_DIR)]
+    pub(crate) data_dir: PathBuf,
+    /// Print one JSON object on standard output and nothing else there.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn timestamp(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text).ok_or_else(|| "expected RFC 3339 with an offset, such as 2026-02-12T00:00:00Z".to_owned())
+}
+
+fn replay_to(text: &str) -> Result<ReplayTo, String> {
+    match text {
+        "counters" => Ok(ReplayTo::Target(ReplayTarget::Counters)),
+        "forward" => Ok(ReplayTo::Target(ReplayTarget::Forward)),
+        _ => timestamp(text).map(ReplayTo::Time).map_err(|_| "expected a time, `counters` or `forward`".to_owned()),
+    }
+}
+
+/// Reads `250ms`, `10s`, `5m`, `2h`.
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    let ms = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err("expected a number and ms, s, m or h, such as 5m".to_owned()),
+    };
+    let number: u64 = number.parse().map_err(|_| "expected a number and a unit, such as 5m".to_owned())?;
+    match number.checked_mul(ms) {
+        Some(ms) if ms > 0 => Ok(std::time::Duration::from_millis(ms)),
+        Some(_) | None => Err("must be more than nothing".to_owned()),
+    }
+}
+
+/// Reads `250/s`.
+fn rate(text: &str) -> Result<u32, String> {
+    let number = text.strip_suffix("/s").unwrap_or(text);
+    number.parse().ok().filter(|n| *n > 0).ok_or_else(|| "expected a rate such as 250/s".to_owned())
+}
+
+const DATA_DIR: &str = "tribo-data";
+const AFTER_HELP: &str = "\
+Begin here:
+  tribo demo                                    see the whole suite at work, and its books at the end
+  tribo local --data-dir data                   run it; the first start prints a key
+  tribo send events.ndjson --key fk_…           send events to it
+  tribo ledger --data-dir data                  see what became of them
+  tribo where EVENT_ID --data-dir data          see where one of them is
+
+Exit codes: 0 done · 1 failed · 2 wrong arguments · 3 events rejected (--strict) · 4 event unknown · 5 not balanced";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_need_a_unit_and_are_more_than_nothing() {
+        assert_eq!(duration("5m"), Ok(std::time::Duration::from_secs(300)));
+        assert_eq!(duration("250ms"), Ok(std::time::Duration::from_millis(250)));
+        for bad in ["", "5", "m", "0s", "-1s", "5 m", "99999999999999999999s", "18446744073709551615h"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! One file per command.
+
+pub(crate) mod assign;
+pub(crate) mod audit;
+pub(crate) mod backup;
+pub(crate) mod books;
+pub(crate) mod keys;
+pub(crate) mod orgs;
+pub(crate) mod replay;
+pub(crate) mod schema;
+pub(crate) mod send;

@@ -1,0 +1,26 @@
+//! Opening a data directory.
+
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use embedded::{Options, Store};
+
+/// Opens a data directory that exists: reading commands never make one by a mistyped path.
+pub(crate) fn existing(dir: &Path) -> anyhow::Result<Store> {
+    if !dir.join(embedded::DATABASE).exists() {
+        bail!("{} is no data directory; `tribo local --data-dir` makes one", dir.display());
+    }
+    or_create(dir)
+}
+
+/// Opens a data directory, and makes it, with keys of its own, when it does not exist.
+pub(crate) fn or_create(dir: &Path) -> anyhow::Result<Store> {
+    with(dir, Options::default())
+}
+
+/// Opens or makes a data directory as the options say.
+pub(crate) fn with(dir: &Path, options: Options) -> anyhow::Result<Store> {
+    let store = Store::open(dir, options).with_context(|| format!("cannot open {}", dir.display()))?;
+    store.create_keys_if_absent().with_context(|| format!("cannot make keys in {}", dir.display()))?;
+    Ok(store)
+}

@@ -1,0 +1,155 @@
+//! The books over HTTP: `/v1/ledger`, `/v1/events/{id}`, `/v1/keys`.
+
+use axum::{
+    Json, Router,
+    extract::{Path, Query, State, rejection::QueryRejection},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use contract::{
+    Code, EventId, OrgId,
+    ledger::{LedgerReport, Whereabouts},
+    problem::Problem,
+};
+use domain::api_key::{self, ApiKey, Known, Scope};
+use embedded::Store;
+use ports::{
+    PortError,
+    accounts::Accounts as _,
+    clock::{Clock as _, SystemClock},
+    keys::{ApiKeyRecord, ApiKeys},
+};
+use serde::Deserialize;
+
+use crate::commands::keys::listed;
+
+/// The routes. Each needs a key with the scope `read`, which sees its organisations, or `admin`, which sees all.
+pub(crate) fn router(world: Store) -> Router {
+    Router::new()
+        .route("/v1/ledger", get(ledger))
+        .route("/v1/events/{id}", get(whereabouts))
+        .route("/v1/keys", get(keys))
+        .with_state(world)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OrgQuery {
+    org: Option<String>,
+}
+
+async fn ledger(
+    State(world): State<Store>,
+    headers: HeaderMap,
+    query: Result<Query<OrgQuery>, QueryRejection>,
+) -> Result<Json<LedgerReport>, Refusal> {
+    let caller = authorise(&world, &headers, Scope::Read).await?;
+    let org = caller.chosen(query)?;
+    let now = SystemClock.now();
+    let mut report = world.ledger(org.as_ref(), now).await?;
+    report.orgs.retain(|row| caller.sees(&row.org));
+    report.balanced = report.orgs.iter().all(|row| row.balanced);
+    Ok(Json(report))
+}
+
+async fn whereabouts(
+    State(world): State<Store>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    query: Result<Query<OrgQuery>, QueryRejection>,
+) -> Result<Json<Whereabouts>, Refusal> {
+    let caller = authorise(&world, &headers, Scope::Read).await?;
+    let org = caller.chosen(query)?;
+    let id = EventId::parse(id).map_err(|_| refusal(400, Code::InvalidEventId, "this is not an event id"))?;
+    let mut found = world.whereabouts(&id.canonical(), org.as_ref()).await?;
+    found.retain(|place| caller.sees(&place.org));
+    match found.len() {
+        0 => Err(refusal(404, Code::NotFound, "no such event in the organisations of this key")),
+        1 => found.pop().map(Json).ok_or_else(|| refusal(404, Code::NotFound, "no such event")),
+        _ => Err(refusal(400, Code::InvalidParameter, "several organisations know this id: add ?org=")),
+    }
+}
+
+async fn keys(
+    State(world): State<Store>,
+    headers: HeaderMap,
+) -> Result<Json<Vec<contract::command::ListedKey>>, Refusal> {
+    authorise(&world, &headers, Scope::Admin).await?;
+    Ok(Json(listed(&ApiKeys::list(&world).await?)))
+}
+
+/// Who asks.
+struct Caller(ApiKeyRecord);
+
+impl Caller {
+    fn sees(&self, org: &str) -> bool {
+        self.0.scopes.contains(&Scope::Admin) || self.0.orgs.iter().any(|own| own.as_str() == org)
+    }
+
+    /// The organisation asked for; a foreign one is refused in the same words whether or not it exists.
+    fn chosen(&self, query: Result<Query<OrgQuery>, QueryRejection>) -> Result<Option<OrgId>, Refusal> {
+        let Ok(Query(query)) = query else {
+            return Err(refusal(400, Code::InvalidParameter, "the only parameter is org"));
+        };
+        let Some(org) = query.org else { return Ok(None) };
+        let org = OrgId::parse(org).map_err(|_| refusal(400, Code::InvalidParameter, "org is no organisation id"))?;
+        if self.sees(org.as_str()) {
+            Ok(Some(org))
+        } else {
+            Err(refusal(403, Code::ForeignOrg, "this key is not bound to that organisation"))
+        }
+    }
+}
+
+async fn authorise(world: &Store, headers: &HeaderMap, needs: Scope) -> Result<Caller, Refusal> {
+    let bearer = headers.get_all(header::AUTHORIZATION).iter();
+    let own = headers.get_all("x-api-key").iter();
+    let mut given = bearer.chain(own).map(|value| value.to_str().unwrap_or_default());
+    let (first, second) = (given.next(), given.next());
+    if second.is_some() {
+        return Err(refusal(400, Code::AmbiguousCredentials, "send one credential"));
+    }
+    let Some(text) = first else { return Err(refusal(401, Code::MissingApiKey, "send a key as Authorization: Bearer")) };
+    let text = text.strip_prefix("Bearer ").unwrap_or(text).trim();
+    let invalid = || refusal(401, Code::InvalidApiKey, "this key is not valid");
+    let key = ApiKey::parse(text).ok_or_else(invalid)?;
+    let record = world.find(key.key_id()).await?;
+    let known = record.as_ref().map(|record| Known {
+        secret_hash: &record.secret_hash,
+        orgs: &record.orgs,
+        scopes: &record.scopes,
+        revoked_at: record.revoked_at,
+    });
+    match (api_key::judge(&key, known, needs, SystemClock.now()), record) {
+        (Ok(()), Some(record)) => Ok(Caller(record)),
+        (Err(Code::InsufficientScope), _) => {
+            Err(refusal(403, Code::InsufficientScope, "this key lacks the scope for that"))
+        }
+        (Ok(()) | Err(_), _) => Err(invalid()),
+    }
+}
+
+/// A request that is not answered.
+struct Refusal(Problem);
+
+fn refusal(status: u16, code: Code, title: &str) -> Refusal {
+    Refusal(Problem::new(status, code, title))
+}
+
+impl From<PortError> for Refusal {
+    fn from(error: PortError) -> Self {
+        tracing::error!(operation = error.operation, transient = error.transient, "the books cannot be read: {error}");
+        let mut problem = Problem::new(503, Code::StorageUnavailable, "the books cannot be read now");
+        problem.retry_after = Some(1);
+        Self(problem)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_string(&self.0).unwrap_or_default();
+        (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+    }
+}
