@@ -5,5 +5,6 @@ mod counting;
 mod ends;
 mod failing;
 mod poison;
+mod reporting;
 mod rescue;
 mod world;
