@@ -35,7 +35,7 @@ pub struct HttpEndpoint {
 /// The HTTP client could not be made.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client could not be made: {0}")]
-pub struct NoClient(String);
+pub struct NoClient(pub(crate) String);
 
 impl HttpEndpoint {
     /// Makes the endpoint. Certificates are checked against the web's roots; there is no way to accept others.
@@ -104,7 +104,7 @@ impl ConnectorSecrets for HttpEndpoint {
 }
 
 /// TLS 1.2 or 1.3 with ring: no other cryptography library is linked, and none has to be built with C tools.
-fn tls(roots: RootCertStore) -> Result<ClientConfig, NoClient> {
+pub(crate) fn tls(roots: RootCertStore) -> Result<ClientConfig, NoClient> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -7,6 +7,8 @@
 //! - [`address`]: which addresses may be connected to
 //! - [`http`]: the endpoint itself
 //! - [`secrets`]: where the key and the signing secrets come from
+//! - [`operator`]: the client of operators' commands
+//! - [`tls`]: the one cryptography library
 //! - [`mock`]: a connector with the observed quirks (feature `mock`)
 #![warn(missing_docs)]
 
@@ -15,7 +17,9 @@ pub mod base;
 pub mod http;
 #[cfg(feature = "mock")]
 pub mod mock;
+pub mod operator;
 pub mod secrets;
+pub mod tls;
 
 pub use self::{
     base::{BaseUrl, InvalidBaseUrl, Transport},

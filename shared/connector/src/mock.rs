@@ -4,6 +4,7 @@
 mod books;
 mod in_process;
 mod quirks;
+mod ready;
 mod receiver;
 mod server;
 
@@ -11,6 +12,7 @@ pub use self::{
     books::{Books, OrgBooks, TakenBatch, Violation},
     in_process::InProcess,
     quirks::{Death, Quirks},
+    ready::MockConnector,
     receiver::{MockSettings, Received, Receiver, Reply, Shape},
     server::MockServer,
 };

@@ -163,15 +163,14 @@ async fn every_quirk_shows_on_the_wire() {
     let quirks = Quirks::default;
     check(quirks(), [fine(), fine()]).await;
     check(
-        Quirks { rate_limit_every: 2, retry_after_s: Some(7), ..quirks() },
+        Quirks { rate_limit_every: 2, retry_after_s: 7, ..quirks() },
         [fine(), http(429, Some("7"))],
     )
     .await;
     check(Quirks { hang_every: 2, ..quirks() }, [fine(), failed(DeliveryFailure::Timeout)]).await;
     check(Quirks { lose_2xx_every: 2, ..quirks() }, [fine(), failed(DeliveryFailure::Broken)])
         .await;
-    check(Quirks { max_batch_events: Some(5), ..quirks() }, [http(413, None), http(422, None)])
-        .await;
+    check(Quirks { max_batch_events: 5, ..quirks() }, [http(413, None), http(422, None)]).await;
     check(Quirks { always_500: true, ..quirks() }, [http(500, None), http(500, None)]).await;
     let later = SystemClock.now().plus_ms(3_600_000);
     check(Quirks { down_until: Some(later), ..quirks() }, [http(503, None), http(503, None)]).await;

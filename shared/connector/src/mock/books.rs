@@ -1,6 +1,9 @@
 //! What the mock took, and what was done wrong to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use contract::Timestamp;
 
@@ -89,6 +92,24 @@ pub enum Violation {
         /// The batch.
         batch_id: String,
     },
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Header { name } => write!(f, "the header {name} is absent"),
+            Self::Signature { batch_id } => write!(f, "no signature fits batch {batch_id}"),
+            Self::KeyReused { batch_id } => write!(f, "batch {batch_id} came with another body"),
+            Self::EventTwice { event, first, again } => {
+                write!(f, "event {event} came in batch {first} and again in batch {again}")
+            }
+            Self::SeqBackwards { org, last, seq } => {
+                write!(f, "batch number {seq} of {org} came after {last}")
+            }
+            Self::Body { what } => write!(f, "a body cannot be read: {what}"),
+            Self::TooLarge { batch_id } => write!(f, "batch {batch_id} is beyond the caps"),
+        }
+    }
 }
 
 impl Books {

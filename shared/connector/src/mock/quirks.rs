@@ -6,18 +6,18 @@ use contract::Timestamp;
 
 /// Switchable misbehaviour. Counts run over all requests of the receiver; the same seed and the same requests give the
 /// same answers.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Quirks {
     /// Every so many requests are answered 429; zero is never.
     pub rate_limit_every: u64,
-    /// The `Retry-After` of 429 and 503, in seconds.
-    pub retry_after_s: Option<u64>,
-    /// Larger batches are refused, with 413 and 422 in turn.
-    pub max_batch_events: Option<usize>,
-    /// Percentage of events that are refused, each for good and by its id.
-    pub reject_percent: u8,
-    /// Percentage of events that are called retryable when first seen.
-    pub defer_percent: u8,
+    /// The `Retry-After` of 429 and 503, in seconds; zero sends none.
+    pub retry_after_s: u64,
+    /// Larger batches are refused, with 413 and 422 in turn; zero is no limit.
+    pub max_batch_events: usize,
+    /// Share of the events (0 to 1) that are refused, each for good and by its id.
+    pub reject_share: f64,
+    /// Share of the events (0 to 1) that are called retryable when first seen.
+    pub defer_share: f64,
     /// Every so many requests are never answered; zero is never.
     pub hang_every: u64,
     /// Every so many batches are taken without the answer reaching the sender; zero is never.
@@ -53,14 +53,15 @@ impl Quirks {
         every > 0 && number.is_multiple_of(every)
     }
 
-    /// Whether an event falls into the first `percent` of a hundred, by its id and the seed.
-    pub(super) fn falls(&self, purpose: u64, id: &str, percent: u8) -> bool {
+    /// Whether an event falls into the given share, by its id and the seed.
+    pub(super) fn falls(&self, purpose: u64, id: &str, share: f64) -> bool {
         let mut hash = self.seed ^ purpose.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         for byte in id.bytes() {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
         hash ^= hash >> 32;
-        hash.wrapping_mul(0xd6e8_feb8_6659_fd93) >> 32 < (u64::from(percent.min(100)) << 32) / 100
+        let drawn = u32::try_from(hash.wrapping_mul(0xd6e8_feb8_6659_fd93) >> 32).unwrap_or(0);
+        f64::from(drawn) / (f64::from(u32::MAX) + 1.0) < share
     }
 }
 
@@ -72,12 +73,12 @@ mod tests {
     fn a_share_is_kept_and_stays_the_same_by_seed() {
         let quirks = Quirks { seed: 7, ..Quirks::default() };
         let ids: Vec<String> = (0..2_000).map(|number| format!("evt_{number:016x}")).collect();
-        let chosen = |quirks: &Quirks, percent| -> Vec<&String> {
-            ids.iter().filter(|id| quirks.falls(1, id, percent)).collect()
+        let chosen = |quirks: &Quirks, share| -> Vec<&String> {
+            ids.iter().filter(|id| quirks.falls(1, id, share)).collect()
         };
-        assert!((100..300).contains(&chosen(&quirks, 10).len()), "{}", chosen(&quirks, 10).len());
-        assert_eq!((chosen(&quirks, 0).len(), chosen(&quirks, 100).len()), (0, 2_000));
-        assert_eq!(chosen(&quirks, 10), chosen(&quirks, 10));
-        assert_ne!(chosen(&quirks, 10), chosen(&Quirks { seed: 8, ..quirks.clone() }, 10));
+        assert!((100..300).contains(&chosen(&quirks, 0.1).len()), "{}", chosen(&quirks, 0.1).len());
+        assert_eq!((chosen(&quirks, 0.0).len(), chosen(&quirks, 1.0).len()), (0, 2_000));
+        assert_eq!(chosen(&quirks, 0.1), chosen(&quirks, 0.1));
+        assert_ne!(chosen(&quirks, 0.1), chosen(&Quirks { seed: 8, ..quirks.clone() }, 0.1));
     }
 }

@@ -300,7 +300,7 @@ impl State {
             self.books.violations.push(Violation::TooLarge { batch_id });
             return Some(self.refusal(413, "beyond the caps"));
         }
-        if quirks.max_batch_events.is_some_and(|max| count > max) {
+        if quirks.max_batch_events > 0 && count > quirks.max_batch_events {
             self.refused_large += 1;
             let status = if self.refused_large.is_multiple_of(2) { 422 } else { 413 };
             return Some(self.refusal(status, "too many events"));
@@ -325,12 +325,12 @@ impl State {
                     first: first.clone(),
                     again: parcel.batch_id.clone(),
                 });
-            } else if quirks.falls(REJECTS, event, quirks.reject_percent) {
+            } else if quirks.falls(REJECTS, event, quirks.reject_share) {
                 org.rejected.insert(event.clone());
                 errors.push(json!({
                     "eventId": event, "error": "invalid_event", "reason": "the taxonomy is not known here",
                 }));
-            } else if quirks.falls(DEFERS, event, quirks.defer_percent)
+            } else if quirks.falls(DEFERS, event, quirks.defer_share)
                 && self.deferred.insert(event.clone())
             {
                 errors.push(json!({"eventId": event, "error": "busy", "retryable": true}));
@@ -367,7 +367,8 @@ impl State {
 
     fn refusal(&self, status: u16, why: &str) -> Reply {
         let retry_after_s = self.settings.quirks.retry_after_s;
-        let retry_after = retry_after_s.filter(|_| matches!(status, 429 | 503));
+        let retry_after =
+            Some(retry_after_s).filter(|seconds| *seconds > 0 && matches!(status, 429 | 503));
         Reply::Http {
             status,
             retry_after: retry_after.map(|seconds| seconds.to_string()),
@@ -382,7 +383,7 @@ fn answer(events: &[String], errors: &[Value], duplicates: usize, quirks: &Quirk
         return json!({"accepted": events.len(), "duplicates": duplicates});
     }
     let finding = |event: &String| {
-        let repeats = quirks.falls(PATTERNS, event, 50);
+        let repeats = quirks.falls(PATTERNS, event, 0.5);
         let pattern = if repeats { "pat-repeat" } else { "pat-single" };
         json!({"eventId": event, "patternId": pattern, "layer": 2, "confidence": 0.5})
     };

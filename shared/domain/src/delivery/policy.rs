@@ -1,6 +1,9 @@
 //! Every duration of the way to the connector, as one value: a demonstration shortens it and says so.
 
-use contract::limits::{HOUR_MS, MINUTE_MS, SECOND_MS, URGENT_INTERVAL_MS};
+use contract::{
+    Timestamp,
+    limits::{HOUR_MS, MINUTE_MS, SECOND_MS, URGENT_INTERVAL_MS},
+};
 
 use crate::breaker::BreakerPolicy;
 
@@ -43,6 +46,8 @@ pub struct DeliveryPolicy {
     pub orgs_at_once: usize,
     /// Least time between two urgent deliveries of one organisation.
     pub urgent_interval_ms: i64,
+    /// As `settle_ms`, for an urgent delivery: it takes what is visible.
+    pub urgent_settle_ms: i64,
 }
 
 impl Default for DeliveryPolicy {
@@ -66,11 +71,31 @@ impl Default for DeliveryPolicy {
             deadline_reserve_ms: 18 * SECOND_MS,
             orgs_at_once: 16,
             urgent_interval_ms: URGENT_INTERVAL_MS,
+            urgent_settle_ms: 0,
         }
     }
 }
 
 impl DeliveryPolicy {
+    /// Whether a batch that failed so often and for so long is suspected itself, should the connector be alive.
+    #[must_use]
+    pub fn suspects(
+        &self,
+        attempts: u32,
+        failing_since: Option<Timestamp>,
+        now: Timestamp,
+    ) -> bool {
+        let failing_ms = failing_since.map_or(0, |since| now.since_ms(since));
+        attempts.saturating_add(1) >= self.suspect_attempts && failing_ms >= self.suspect_after_ms
+    }
+
+    /// The same for a batch that the connector answered so often without taking anything of it: a round weighs half an
+    /// attempt, since the breaker's pauses spread them over hours.
+    #[must_use]
+    pub fn suspects_unmoved(&self, rounds: u32) -> bool {
+        rounds >= self.suspect_attempts.saturating_mul(2)
+    }
+
     /// The pause after the failure that follows `attempts` earlier ones: full jitter, drawn by `jitter`, between the
     /// shortest pause and `backoff_min · 2^attempts`, at most `backoff_max`.
     #[must_use]

@@ -138,6 +138,16 @@ struct Trial<'a> {
     policy: &'a DeliveryPolicy,
 }
 
+impl Attempt<'_> {
+    /// Whether knowing how the connector treats others would change the verdict on a failure.
+    #[must_use]
+    pub fn wants_witness(&self, policy: &DeliveryPolicy) -> bool {
+        self.others == Others::Unknown
+            && (policy.suspects(self.attempts, self.failing_since, self.now)
+                || policy.suspects_unmoved(remainders(&self.batch.seq)))
+    }
+}
+
 impl Trial<'_> {
     fn answered(&self, status: u16, retry_after: Option<&str>, body: &[u8]) -> Verdict {
         let error = || format!("http {status}");
@@ -217,8 +227,7 @@ impl Trial<'_> {
     /// might only repeat the answer; the breaker sets the pace, and after many rounds the batch is suspected.
     fn unmoved(&self, reading: &Reading) -> Verdict {
         let batch = self.attempt.batch;
-        let rounds = remainders(&batch.seq);
-        let is_suspect = rounds >= UNMOVED_ROUNDS_PER_ATTEMPT * self.policy.suspect_attempts
+        let is_suspect = self.policy.suspects_unmoved(remainders(&batch.seq))
             && self.attempt.others == Others::Pass;
         if is_suspect || reading.accepted.is_some_and(|accepted| accepted > 0) {
             return self.smaller(Code::ConnectorError, "accepted none of it");
@@ -256,10 +265,8 @@ impl Trial<'_> {
 
     fn failed(&self, error: String, retry_after: Option<&str>, blame: Blame) -> Verdict {
         let Attempt { attempts, failing_since, others, now, jitter, .. } = *self.attempt;
-        let failing_ms = failing_since.map_or(0, |since| now.since_ms(since));
         let is_suspect = blame == Blame::PerhapsTheBatch
-            && attempts.saturating_add(1) >= self.policy.suspect_attempts
-            && failing_ms >= self.policy.suspect_after_ms
+            && self.policy.suspects(attempts, failing_since, now)
             && others == Others::Pass;
         if is_suspect {
             return self.smaller(Code::ConnectorError, &error);
@@ -327,6 +334,3 @@ fn in_order(batch: &NewBatch, ids: &BTreeSet<EventId>) -> Vec<EventId> {
     let all = batch.events.iter().map(|event| &event.event_id);
     all.filter(|id| ids.contains(*id)).cloned().collect()
 }
-
-/// Rounds without any progress weigh half an attempt: the breaker's pauses spread 24 of them over some hours.
-const UNMOVED_ROUNDS_PER_ATTEMPT: u32 = 2;
