@@ -49,7 +49,8 @@ const THIRD_PARTY: &[(&str, &[&str])] = &[
             "zeroize",
         ],
     ),
-    ("ports", &["thiserror"]),
+    // serde_json: the laws build events from text.
+    ("ports", &["serde_json", "thiserror"]),
 ];
 /// What neither `contract` nor `domain` may name in its sources: both are values in, values out.
 const IMPURE: &[&str] = &[
@@ -70,6 +71,7 @@ const IMPURE: &[&str] = &[
     "new_v4",
 ];
 const FILE_LINES_MAX: usize = 600;
+const MAIN_LINES_MAX: usize = 70;
 
 #[test]
 fn dependencies_point_one_way() {
@@ -147,6 +149,16 @@ fn a_file_says_what_it_is_and_stays_short() {
         (!is_fine).then(|| format!("{} ({lines} lines)", path.display()))
     });
     assert_none(wrong, "does not open with `//!`, or is too long");
+}
+
+#[test]
+fn an_entry_point_only_wires() {
+    let wrong =
+        files().into_iter().filter(|path| path.ends_with("src/main.rs")).filter_map(|path| {
+            let lines = fs::read_to_string(root().join(&path)).unwrap().lines().count();
+            (lines > MAIN_LINES_MAX).then(|| format!("{} ({lines} lines)", path.display()))
+        });
+    assert_none(wrong, "does more than wiring: what stands in main is not tested");
 }
 
 #[test]
