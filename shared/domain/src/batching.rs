@@ -1,5 +1,6 @@
 //! Batches: staged rows become numbered batches of exact bytes, and a batch that will not go through becomes smaller ones.
 
+mod again;
 mod sequence;
 mod split;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use contract::{
 };
 
 pub use self::{
+    again::again,
     sequence::{remainders, sequence},
     split::{Subset, UnreadableBatch, part, remainder, split},
 };
