@@ -99,11 +99,14 @@ impl<F> Draft<F> {
         self
     }
 
-    /// A key that is the same whenever the host does the same thing again: the event id follows from it, so that a
-    /// repeated invocation emits the event once. It leaves the host as a token.
-    pub fn idempotency_key(mut self, key: impl Into<RawId>) -> Self {
+    /// A key that is the same whenever the host does the same thing again, and when that thing happened: the event id
+    /// follows from the key, so that a repeated invocation emits the event once. The key leaves the host as a token.
+    ///
+    /// The time is asked for because the repetition must be the same event in everything: one id with two contents is
+    /// set aside as `id_collision`. Take it from what is repeated (the record, the request), not from the clock.
+    pub fn idempotency_key(mut self, key: impl Into<RawId>, occurred_at: Timestamp) -> Self {
         self.fields.idempotency_key = Some(key.into()).filter(RawId::is_somebody);
-        self
+        self.occurred_at(occurred_at)
     }
 
     /// Joins the events of one request: a trace id or a `traceparent`, at most 128 bytes.

@@ -21,6 +21,7 @@ use crate::{
 /// Hands events of one organisation to the staging table and cannot hurt its host: see the crate's page for the promises.
 ///
 /// Share it by reference or in an `Arc`; every method takes `&self`.
+#[doc(alias = "FrictionEventEmitter")]
 pub struct Emitter<T, S = Machine> {
     door: Door,
     outbox: Outbox,
@@ -71,6 +72,7 @@ impl<T: Transport, S: Surroundings> Emitter<T, S> {
     ///
     /// Waits at most the budget. What is not stored by then waits in the ring, and so does what is under way when the
     /// host drops this future.
+    #[doc(alias = "emit_event")]
     pub async fn emit<F>(&self, draft: Draft<F>) -> EventId {
         self.try_emit(draft).await.unwrap_or_else(EmitError::into_event_id)
     }
@@ -105,11 +107,12 @@ impl<T: Transport, S: Surroundings> Emitter<T, S> {
 
     /// Sends what waits, oldest first, until nothing waits or the budget ends. Call it before the host freezes.
     ///
-    /// Tries again after a failure, with growing pauses; ids stay what they are.
+    /// Tries again after a failure, with growing pauses; ids stay what they are. A budget of more than a day is a day.
     pub async fn flush(&self, budget: Duration) -> FlushReport {
         let mut report = FlushReport::default();
+        let deadline = Instant::now() + budget.min(FLUSH_MAX);
         // Only a runtime without timers can panic here, and then nothing can be sent at all.
-        if guarded_future(self.flush_until(Instant::now() + budget, &mut report)).await.is_err() {
+        if guarded_future(self.flush_until(deadline, &mut report)).await.is_err() {
             self.failed(HeldBack::Panicked);
         }
         report.dropped = self.outbox.newly_dropped();
@@ -226,6 +229,11 @@ impl<T: Transport, S: Surroundings> Emitter<T, S> {
         } else {
             self.failed(HeldBack::Unprocessed);
         }
+        if landing.rejected > 0 {
+            let _ = guarded(|| {
+                tracing::warn!(events.refused = landing.rejected, "the transport refused events");
+            });
+        }
         landing
     }
 
@@ -299,3 +307,5 @@ impl<T, S> Drop for Emitter<T, S> {
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 /// The longest.
 const PAUSE_MAX: Duration = Duration::from_millis(500);
+/// Far from where an instant overflows.
+const FLUSH_MAX: Duration = Duration::from_secs(86_400);

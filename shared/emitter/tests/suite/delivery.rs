@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use crate::common::{assert_conserved, draft, event, host, host_with, settings};
 use contract::limits::{HOUR_MS, STAGING_TTL_MS};
-use domain::admit;
+use domain::{
+    admit,
+    intake::{self, Outcome},
+    seal::SealKey,
+};
 use emitter::{
     Code, DryRun, EmitError, Emitter, EventId, HeldBack, KeyError, KeySource, Machine, Mock, OrgId,
-    ProductId, Pseudonymiser, Timestamp, TransportError, backend, transport::Behaviour,
+    ProductId, Pseudonymiser, Timestamp, TransportError, backend, task, transport::Behaviour,
 };
 
 const LONG: Duration = Duration::from_secs(60);
@@ -89,7 +93,7 @@ async fn one_idempotency_key_is_one_event() {
     let mock = Mock::new();
     let (emitter, world) = host(mock.clone()).await;
     let at = Timestamp::from_ms(crate::common::NOW_MS - 1_000);
-    let with = |key: &str| draft().occurred_at(at).idempotency_key(key);
+    let with = |key: &str| draft().idempotency_key(key, at);
     let first = emitter.emit(with("order 4711 approved")).await;
     world.advance_ms(60_000);
     let again = emitter.emit(with("order 4711 approved")).await;
@@ -131,6 +135,37 @@ async fn a_row_says_what_staging_needs_to_know() {
     let source = event.source.unwrap();
     assert_eq!((source.service.as_str(), source.version.as_deref()), ("checkout", Some("1.4.0")));
     assert_eq!(source.region.as_deref(), Some("eu-central-1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_http_door_takes_a_row_for_the_event_it_is() {
+    let mock = Mock::new();
+    let (emitter, world) = host(mock.clone()).await;
+    let at = Timestamp::from_ms(crate::common::NOW_MS + HOUR_MS);
+    let ahead = draft().idempotency_key("order 4711", at).ai_confidence(1.0);
+    emitter.emit(draft().screen("/orders/4711").correlation_id("jan@example.org")).await;
+    emitter.emit(task::started("checkout").task_id("run 12").actor("jan@example.org")).await;
+    emitter.emit(ahead).await;
+    world.advance_ms(2_000);
+    let org = OrgId::parse("acme").unwrap();
+    let pseudonymiser = crate::common::key().pseudonymiser(&org).await.unwrap();
+    let door = intake::Door {
+        now: emitter::Surroundings::now(&world),
+        orgs: std::slice::from_ref(&org),
+        pseudonymisers: &[(org.clone(), pseudonymiser.into())].into(),
+        seal_key: &SealKey::from_bytes([1; 32]),
+        entropy: &|| [0; 16],
+    };
+    let (clamped, rows) =
+        mock.rows().into_iter().partition::<Vec<_>, _>(|row| event(row).time_adjusted);
+    for row in rows {
+        let Outcome::Ready(ready) = intake::read_event(&row.body, &door) else { panic!("{row:?}") };
+        assert_eq!((ready.event.event_id.clone(), ready.ck), (row.event_id.clone(), row.ck));
+    }
+    // What is clamped has the checksum of what was sent: a resend by its host is the same event.
+    assert_eq!(clamped.len(), 1);
+    let unclamped = contract::Event { occurred_at: at, ..event(&clamped[0]) };
+    assert_eq!(admit::ck(&unclamped), clamped[0].ck);
 }
 
 #[tokio::test(start_paused = true)]

@@ -48,6 +48,60 @@ async fn an_outage_costs_one_budget_and_not_one_per_event() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_success_ends_the_pause_and_the_next_failure_begins_with_a_short_one() {
+    let mock = Mock::new();
+    mock.next([DOWN, DOWN]);
+    let (emitter, world) = host(mock.clone()).await;
+    emitter.emit(draft()).await;
+    world.advance_ms(1_000);
+    emitter.emit(draft()).await;
+    world.advance_ms(1_999);
+    emitter.emit(draft()).await;
+    assert_eq!(mock.calls(), [1, 2], "the second pause is twice as long");
+
+    assert_eq!(emitter.flush(Duration::from_secs(1)).await.sent, 3, "a flush does not wait for it");
+    emitter.try_emit(draft()).await.unwrap();
+    mock.next([DOWN]);
+    emitter.emit(draft()).await;
+    world.advance_ms(1_000);
+    emitter.try_emit(draft()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_budget_will_do_for_a_flush() {
+    let (emitter, _) = host(Mock::new()).await;
+    emitter.emit_later(draft());
+    assert_eq!(emitter.flush(Duration::ZERO).await.still_held, 1);
+    assert_eq!(emitter.flush(Duration::MAX).await.sent, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_tasks_share_an_emitter() {
+    let mock = Mock::that(Behaviour::StoreFirst(7));
+    let (emitter, _) = host(mock.clone()).await;
+    let emitter = std::sync::Arc::new(emitter);
+    let tasks: Vec<_> = (0..20)
+        .map(|_| {
+            let emitter = emitter.clone();
+            tokio::spawn(async move {
+                for _ in 0..10 {
+                    emitter.emit(draft()).await;
+                    emitter.emit_later(draft());
+                    emitter.flush(Duration::from_millis(1)).await;
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    mock.usually(Behaviour::Store);
+    emitter.flush(Duration::from_secs(60)).await;
+    assert_conserved(&emitter.stats());
+    assert_eq!((emitter.stats().sent, mock.rows().len()), (400, 400));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_flush_ends_with_its_budget_and_loses_nothing() {
     let (emitter, _) = host(Mock::that(Behaviour::Hang)).await;
     for _ in 0..30 {

@@ -35,7 +35,7 @@ impl Planted {
         draft
             .actor(self.actor.as_str())
             .session(self.session.as_str())
-            .idempotency_key(self.key.as_str())
+            .idempotency_key(self.key.as_str(), now())
             .user_action(&self.mail)
             .team(&self.mail)
             .screen(&format!("/users/{}/edit?mail={}", self.mail, self.mail))
@@ -104,16 +104,20 @@ async fn emit_everywhere(planted: &Planted) -> String {
     let mut ids = vec![emitter.emit(draft).await];
     let mail = planted.mail.as_str();
     let other_key = |n: u8| format!("{}-{n}", planted.key);
-    ids.push(emitter.emit_later(planted.on(ui::click("/a", mail)).idempotency_key(other_key(1))));
+    ids.push(
+        emitter.emit_later(planted.on(ui::click("/a", mail)).idempotency_key(other_key(1), now())),
+    );
     let started = task::started(mail).task_id(planted.task.as_str());
-    ids.push(emitter.emit_later(planted.on(started).idempotency_key(other_key(2))));
+    ids.push(emitter.emit_later(planted.on(started).idempotency_key(other_key(2), now())));
     let viewed = knowledge::user_viewed("note", mail);
-    ids.push(emitter.emit_later(planted.on(viewed).idempotency_key(other_key(3))));
+    ids.push(emitter.emit_later(planted.on(viewed).idempotency_key(other_key(3), now())));
     let failed = crawl::item_failed("j", mail).error_details(&format!("for {mail} it failed"));
-    ids.push(emitter.emit_later(planted.on(failed).idempotency_key(other_key(4))));
+    ids.push(emitter.emit_later(planted.on(failed).idempotency_key(other_key(4), now())));
     let error = backend::error(mail, mail).error_category(mail);
     ids.push(
-        emitter.emit_later(planted.on(error).idempotency_key(other_key(5)).correlation_id(mail)),
+        emitter.emit_later(
+            planted.on(error).idempotency_key(other_key(5), now()).correlation_id(mail),
+        ),
     );
     shown += &format!("{:?}", emitter.flush(Duration::from_secs(1)).await);
     assert_eq!(mock.rows().len(), 6);
@@ -124,7 +128,7 @@ async fn emit_everywhere(planted: &Planted) -> String {
     let late = planted.on(friction::challenge(mail)).occurred_at(Timestamp::from_ms(0));
     shown += &format!("{:?}", emitter.try_emit(late).await);
     mock.usually(Behaviour::Fail(TransportError::Throttled));
-    let held = planted.on(friction::handoff(mail)).idempotency_key(other_key(6));
+    let held = planted.on(friction::handoff(mail)).idempotency_key(other_key(6), now());
     shown += &format!("{:?}", emitter.try_emit(held).await);
     shown += &format!("{emitter:?}{:?}{:?}", emitter.stats(), mock.rows());
     shown += &ids.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(" ");
@@ -171,4 +175,8 @@ async fn without_consent_to_forwarding_the_event_is_withheld() {
     emitter.emit(draft().consent(Consent { analytics: true, forward: false })).await;
     let event = event(&mock.rows()[0]);
     assert_eq!(admit(&event, emitter::Surroundings::now(&world)), Ok(Admission::Withhold));
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_ms(crate::common::NOW_MS)
 }
