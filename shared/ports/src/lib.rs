@@ -6,7 +6,7 @@
 //! # Layout
 //!
 //! - [`intake`], [`stream`]: how events get in, and the log that carries them
-//! - [`ledger`], [`archive`], [`reference`]: what the processor reads and writes
+//! - [`ledger`], [`archive`], [`mod@reference`]: what the processor reads and writes
 //! - [`staging`], [`delivery`], [`endpoint`]: the way to the connector
 //! - [`keys`], [`bus`], [`accounts`], [`clock`]: keys, announcements, reading, time
 //! - [`error`]: the world failing

@@ -9,7 +9,7 @@
 //! - [`payload`]: records in the shape of a Kinesis event source
 //! - [`settings`]: batch size, retries, ages
 //! - [`step`]: one invocation, and draining a stream
-//! - [`redrive`]: invocations that were given up, once more
+//! - [`mod@redrive`]: invocations that were given up, once more
 //! - `run` (feature `run`): the loop that a process lives in
 //! - `sim` (feature `sim`): duplicates, crashes and lost checkpoints by seed
 

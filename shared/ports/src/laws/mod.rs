@@ -2,7 +2,7 @@
 //!
 //! A law takes a fresh world and panics when the world breaks it. [`crate::laws!`] makes one test of each:
 //!
-//! ```ignore
+//! ```text
 //! ports::laws! { fresh: || (Store::open(…), directory), run: ports::steps::complete }
 //! ```
 //!
