@@ -106,6 +106,12 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_identifier_is_not_the_number_zero() {
+        let answer = r#"{"batchItemFailures":[{"itemIdentifier":""}]}"#;
+        assert_eq!(Answer::read(&["0", "1"], answer), Answer::Failed);
+    }
+
+    #[test]
     fn an_identifier_that_names_no_record_fails_the_batch() {
         check(
             &[

@@ -81,6 +81,7 @@ mod tests {
             (&bisecting, 5, 0, Answer::Finished, Next::Acknowledge),
             (&bisecting, 5, 9, Answer::Finished, Next::Acknowledge),
             (&bisecting, 5, 9, Answer::ResumeAt(3), Next::AcknowledgeBefore(3)),
+            (&bisecting, 5, 0, Answer::ResumeAt(1), Next::AcknowledgeBefore(1)),
             (&bisecting, 5, 1, Answer::ResumeAt(0), Next::Retry),
             (&bisecting, 5, 2, Answer::ResumeAt(0), EXHAUSTED),
             (&bisecting, 5, 9, Answer::Failed, Next::Split(3)),
