@@ -14,10 +14,15 @@ use ports::clock::{Entropy, SystemClock};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init(telemetry::Format::Json, "info");
-    let variable = |name: &str| env::var(name).ok();
-    let store = Store::open(config::store(variable)?, Options::default())?;
-    let app = Ingest::new(store, SystemClock, System, Config::read(variable)?);
+    let app = open().inspect_err(|error| tracing::error!("refusing to start: {error}"))?;
     run(router(Arc::new(app))).await
+}
+
+fn open() -> Result<Ingest<Store, SystemClock, System>, Error> {
+    let variable = |name: &str| env::var(name).ok();
+    let config = Config::read(variable)?;
+    let store = Store::open(config::store(variable)?, Options::default())?;
+    Ok(Ingest::new(store, SystemClock, System, config))
 }
 
 /// The system's random bytes.

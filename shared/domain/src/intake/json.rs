@@ -326,6 +326,8 @@ mod tests {
         assert_eq!(fault.path.as_deref(), Some("/context/feature"));
         let hidden = parse(r#"{"context":{"anna@example.org":1,"anna@example.org":2}}"#);
         assert_eq!(hidden.unwrap_err().fault().path.as_deref(), Some("/context"));
+        let below = parse(r#"{"context":{"anna@example.org":{"feature":1,"feature":2}}}"#);
+        assert_eq!(below.unwrap_err().fault().path.as_deref(), Some("/context"));
     }
 
     #[test]
