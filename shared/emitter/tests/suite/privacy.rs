@@ -6,11 +6,11 @@ use std::{
     time::Duration,
 };
 
-use crate::common::{draft, event, host, host_with, key, settings};
+use crate::common::{draft, event, host, host_with, settings};
 use domain::admit::{Admission, admit};
 use emitter::{
-    Consent, Draft, DryRun, Emitter, Mock, RawId, Timestamp, TransportError, backend, crawl,
-    friction, knowledge, task, transport::Behaviour, ui,
+    Consent, Draft, DryRun, Mock, RawId, Timestamp, TransportError, backend, crawl, friction,
+    knowledge, task, transport::Behaviour, ui,
 };
 use proptest::prelude::*;
 
@@ -133,7 +133,7 @@ async fn emit_everywhere(planted: &Planted) -> String {
     shown += &format!("{emitter:?}{:?}{:?}", emitter.stats(), mock.rows());
     shown += &ids.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(" ");
 
-    let dry = Emitter::connect(settings(), key(), DryRun).await.unwrap();
+    let (dry, _) = host(DryRun).await;
     dry.emit(planted.on(friction::challenge(mail))).await;
     shown
 }
