@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{
-    EventId, OrgId, Timestamp,
+    EventId, OrgId, ProductId, Timestamp,
     ledger::{Balance, LedgerReport, OrgLedger, Whereabouts},
 };
 use domain::counters::{Cell, Count, Dimension};
@@ -34,6 +34,37 @@ impl Accounts for Store {
         let org = org.cloned();
         let job = move |connection: &Connection| counters(connection, org.as_ref(), from, to);
         self.query("read counters", job).await
+    }
+}
+
+/// How many different actors were seen, exactly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UniqueActors {
+    /// The organisation's product.
+    pub product: ProductId,
+    /// Start of the UTC day.
+    pub day: Timestamp,
+    /// The product as a whole, or one variant of an experiment.
+    pub dimension: Dimension,
+    /// Different actors.
+    pub actors: u64,
+}
+
+impl Store {
+    /// Unique actors of `org` on the days that begin in `[from, to)`, by day. They are gone after
+    /// [`crate::Retention::actors_ms`].
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn unique_actors(
+        &self,
+        org: &OrgId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> PortResult<Vec<UniqueActors>> {
+        let org = org.clone();
+        let job = move |connection: &Connection| unique_actors(connection, &org, from, to);
+        self.query("count unique actors", job).await
     }
 }
 
@@ -171,8 +202,7 @@ fn counters(
         while let Some(row) = found.next()? {
             let product: String = row.get(0)?;
             let product = if product == WHOLE_ORG { None } else { Some(rows::product(product)?) };
-            let dimension = Dimension::from_text(&row.get::<_, String>(2)?)
-                .ok_or(Fault::Invalid("a stored dimension is not one"))?;
+            let dimension = dimension(&row.get::<_, String>(2)?)?;
             let hour = Timestamp::from_ms(row.get(1)?);
             let count = Count { events: row.get(3)?, severity: row.get(4)? };
             cells.push((Cell { org: org.clone(), product, hour, dimension }, count));
@@ -180,6 +210,33 @@ fn counters(
     }
     cells.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     Ok(cells)
+}
+
+fn unique_actors(
+    connection: &Connection,
+    org: &OrgId,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<UniqueActors>, Fault> {
+    let mut select = connection.prepare_cached(
+        "SELECT product, day, dimension, count(*) FROM actors
+         WHERE org = ?1 AND day >= ?2 AND day < ?3 GROUP BY day, product, dimension",
+    )?;
+    let mut found = select.query(params![org.as_str(), from.ms(), to.ms()])?;
+    let mut unique = Vec::new();
+    while let Some(row) = found.next()? {
+        unique.push(UniqueActors {
+            product: rows::product(row.get(0)?)?,
+            day: Timestamp::from_ms(row.get(1)?),
+            dimension: dimension(&row.get::<_, String>(2)?)?,
+            actors: row.get(3)?,
+        });
+    }
+    Ok(unique)
+}
+
+fn dimension(text: &str) -> Result<Dimension, Fault> {
+    Dimension::from_text(text).ok_or(Fault::Invalid("a stored dimension is not one"))
 }
 
 /// The consumer whose checkpoints tell how far counting got.

@@ -7,12 +7,12 @@ use ports::{
     PortResult,
     delivery::{FormOutcome, Forming, Lease, NewBatch},
 };
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use crate::{
     Store,
     books::FORMED,
-    events,
+    events::{self, Known},
     fault::Fault,
     leases, outbox,
     rows::{self, STAGED_COLUMNS, int},
@@ -58,7 +58,7 @@ pub(crate) struct Moment {
 /// A row as it lies in staging.
 struct Row {
     position: i64,
-    forward: bool,
+    known: Known,
     staged: StagedEvent,
 }
 
@@ -102,14 +102,11 @@ fn form(
         }
     }
     for row in &taken {
+        let (org, id) = (&lease.org, &row.staged.event_id);
         remove(tx, row, moment)?;
-        events::unstage(
-            tx,
-            &lease.org,
-            &row.staged.event_id,
-            Some(int(lease.next_seq)),
-            moment.now,
-        )?;
+        // Booked as such at the door, unless the batcher judges otherwise.
+        events::turn_forward(tx, org, id, &row.known)?;
+        events::unstage(tx, org, id, Some(int(lease.next_seq)), moment.now)?;
     }
     for id in dropped {
         drop_row(tx, &lease.org, id, moment)?;
@@ -137,8 +134,8 @@ fn take(
         }
         match find_row(connection, org, id)? {
             None => gone.push(id.clone()),
-            Some((_, true)) => forwarded.push(id.clone()),
-            Some((row, false)) => taken.push(row),
+            Some(row) if row.known.batch.is_some() => forwarded.push(id.clone()),
+            Some(row) => taken.push(row),
         }
     }
     if gone.is_empty() && forwarded.is_empty() {
@@ -148,21 +145,14 @@ fn take(
     }
 }
 
-/// The row of an event, and whether the event was forwarded before.
-fn find_row(
-    connection: &Connection,
-    org: &OrgId,
-    id: &EventId,
-) -> Result<Option<(Row, bool)>, Fault> {
+fn find_row(connection: &Connection, org: &OrgId, id: &EventId) -> Result<Option<Row>, Fault> {
     let Some(known) = events::find(connection, org, id)? else { return Ok(None) };
     let Some(position) = known.position else { return Ok(None) };
-    let sql = format!("SELECT {STAGED_COLUMNS}, forward FROM staging WHERE position = ?1");
+    let sql = format!("SELECT {STAGED_COLUMNS} FROM staging WHERE position = ?1");
     let mut select = connection.prepare_cached(&sql)?;
-    let read = |row: &rusqlite::Row<'_>| Ok((rows::staged(row), row.get(9)?));
-    let Some((staged, forward)) = select.query_row([position], read).optional()? else {
-        return Ok(None);
-    };
-    Ok(Some((Row { position, forward, staged: staged? }, known.batch.is_some())))
+    let mut found = select.query([position])?;
+    let Some(row) = found.next()? else { return Ok(None) };
+    Ok(Some(Row { position, known, staged: rows::staged(row)? }))
 }
 
 /// Takes a row out of staging, which the stream tells.
@@ -175,10 +165,10 @@ fn remove(tx: &mut Tx<'_>, row: &Row, moment: Moment) -> Result<(), Fault> {
 }
 
 fn drop_row(tx: &mut Tx<'_>, org: &OrgId, id: &EventId, moment: Moment) -> Result<(), Fault> {
-    let Some((row, was_forwarded)) = find_row(tx.connection, org, id)? else { return Ok(()) };
+    let Some(row) = find_row(tx.connection, org, id)? else { return Ok(()) };
     remove(tx, &row, moment)?;
     events::unstage(tx, org, id, None, moment.now)?;
-    if row.forward && !was_forwarded {
+    if row.known.forward && row.known.batch.is_none() {
         events::turn_away(tx, org, id, moment.now)?;
     }
     Ok(())

@@ -102,7 +102,7 @@ impl Ready {
         match self {
             Self::Nothing => {}
             Self::Stage(prepared) => {
-                prepared.insert(tx, at)?;
+                prepared.insert(tx, prepared.forward(), at)?;
             }
             Self::Stream { record, shard, .. } => {
                 append(tx, *shard, &record.partition_key, &record.data, at)?;

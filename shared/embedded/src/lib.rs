@@ -56,7 +56,7 @@ use ports::{
 use rusqlite::Connection;
 use tokio::sync::{broadcast, watch};
 
-pub use accounts::PROCESSOR;
+pub use accounts::{PROCESSOR, UniqueActors};
 pub use backup::BackupReport;
 pub use fault::OpenError;
 pub use retention::{Retained, Retention};
@@ -78,7 +78,7 @@ pub struct Store(Arc<Inner>);
 pub struct Options {
     /// What an answered write survives.
     pub durability: Durability,
-    /// Shards of the stream, at least 1. More may be asked for later; fewer keep the old ones readable.
+    /// Shards of the stream, at least 1. More may be asked for later; fewer than there are change nothing.
     pub shards: u32,
     /// Tells the time where a call brings none.
     pub clock: Arc<dyn Clock>,
@@ -140,11 +140,12 @@ impl Store {
             (0..READERS).map(|_| schema::open_reader(&path)).collect::<Result<Vec<_>, _>>()?;
         let keys = KeyRing::load(&directory)?;
         let log = directory.join(LOG);
-        let (checkpointer, committed) =
-            Checkpointer::start(schema::open_checkpointer(&path)?, log.clone()).map_err(failed)?;
+        let (checkpointer, wake) =
+            Checkpointer::start(schema::open_checkpointer(&path)?).map_err(failed)?;
         let (appended, appended_to) = watch::channel(0);
         let (announcements, _) = broadcast::channel(ANNOUNCEMENTS_MAX);
-        let listeners = Listeners { appended, announcements: announcements.clone(), committed };
+        let listeners =
+            Listeners { appended, announcements: announcements.clone(), checkpointer: wake };
         Ok(Self(Arc::new(Inner {
             writer: Writer::start(connection, log, listeners).map_err(failed)?,
             readers: Workers::start("store-reader", readers).map_err(failed)?,

@@ -7,7 +7,7 @@ use contract::{
 use ports::PortResult;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::{Store, fault::Fault, rows::int, writer::Tx};
+use crate::{Store, accounts, fault::Fault, rows::int, writer::Tx};
 
 /// How long things are kept, in ms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Retention {
     pub events_ms: i64,
     /// Quarantined records.
     pub quarantine_ms: i64,
+    /// Actors seen, by whom unique actors are counted; by the day of their events.
+    pub actors_ms: i64,
     /// Announcements.
     pub announcements_ms: i64,
 }
@@ -28,6 +30,7 @@ impl Default for Retention {
             stream_ms: 7 * DAY_MS,
             events_ms: MARKER_TTL_MS,
             quarantine_ms: QUARANTINE_TTL_MS,
+            actors_ms: 400 * DAY_MS,
             announcements_ms: 7 * DAY_MS,
         }
     }
@@ -42,7 +45,7 @@ pub struct Retained {
     pub events: usize,
     /// Quarantined records.
     pub quarantine: usize,
-    /// Receipts, enrichment, idempotency answers and announcements.
+    /// Receipts, enrichment, idempotency answers, announcements, actors seen and names counted by name.
     pub others: usize,
 }
 
@@ -72,6 +75,17 @@ impl Store {
         let step = move |tx: &mut Tx<'_>| forget_older(tx, QUARANTINE, quarantine_before);
         retained.quarantine += self.in_steps(step).await?;
         let announcements_before = now.plus_ms(-keep.announcements_ms);
+        // A day's names are needed until the latest event of that day may have come.
+        let days = [(ACTORS, now.plus_ms(-keep.actors_ms)), (NAMES, events_before)];
+        for org in self.query("list organisations", accounts::known_orgs).await? {
+            for (sql, before) in days {
+                let org = org.clone();
+                let step = move |tx: &mut Tx<'_>| {
+                    tx.execute(sql, params![before.ms(), int(STEP_ROWS), org])
+                };
+                retained.others += self.in_steps(step).await?;
+            }
+        }
         for (sql, before) in [
             (RECEIPTS, events_before),
             (ENRICHMENTS, events_before),
@@ -87,11 +101,11 @@ impl Store {
     /// Repeats a step until it finds less than it may take.
     async fn in_steps(
         &self,
-        step: impl Fn(&mut Tx<'_>) -> Result<usize, Fault> + Copy + Send + 'static,
+        step: impl Fn(&mut Tx<'_>) -> Result<usize, Fault> + Clone + Send + 'static,
     ) -> PortResult<usize> {
         let mut total = 0;
         for _ in 0..STEPS_MAX {
-            let removed = self.write(OPERATION, STEP_ROWS, step).await?;
+            let removed = self.write(OPERATION, STEP_ROWS, step.clone()).await?;
             total += removed;
             if removed < STEP_ROWS {
                 break;
@@ -180,4 +194,8 @@ const ENRICHMENTS: &str = "DELETE FROM enrichments WHERE (org, id) IN
 const IDEMPOTENCY: &str = "DELETE FROM idempotency WHERE key IN
     (SELECT key FROM idempotency WHERE expires_at < ?1 LIMIT ?2)";
 const ANNOUNCEMENTS: &str = "DELETE FROM announcements WHERE position IN
-    (SELECT position FROM announcements WHERE at < ?1 ORDER BY position LIMIT ?2)";
+    (SELECT position FROM (SELECT position, at FROM announcements ORDER BY position LIMIT ?2) WHERE at < ?1)";
+const ACTORS: &str = "DELETE FROM actors WHERE (org, day, product, dimension, actor) IN
+    (SELECT org, day, product, dimension, actor FROM actors WHERE org = ?3 AND day < ?1 LIMIT ?2)";
+const NAMES: &str = "DELETE FROM dictionary WHERE (org, day, product, name) IN
+    (SELECT org, day, product, name FROM dictionary WHERE org = ?3 AND day < ?1 LIMIT ?2)";

@@ -1,8 +1,8 @@
 //! The database file: how it is opened, and how an older one is brought up to date.
 
 use std::{
-    fs::{self, OpenOptions},
-    os::unix::fs::OpenOptionsExt,
+    fs::{self, OpenOptions, Permissions},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
     time::Duration,
 };
@@ -65,14 +65,22 @@ fn create_private(path: &Path) -> Result<(), OpenError> {
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory).map_err(failed)?;
     }
-    // SQLite gives its log and its shared memory the mode of the file.
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop).map_err(failed)
+    // SQLite gives its log and its shared memory the mode of the file. One that was copied here may have another.
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+    file.and_then(|file| file.set_permissions(Permissions::from_mode(0o600))).map_err(failed)
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    let version = |connection: &Connection| {
+        connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0))
+    };
+    // The usual case takes no lock, so that an operator's command does not wait for a busy server.
+    if version(connection)? == known {
+        return Ok(());
+    }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let found: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let found = version(&transaction)?;
     if found > known {
         return Err(OpenError::NewerSchema { found, known });
     }
@@ -80,9 +88,7 @@ fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     for script in MIGRATIONS.iter().skip(done) {
         transaction.execute_batch(script)?;
     }
-    if found < known {
-        transaction.pragma_update(None, "user_version", known)?;
-    }
+    transaction.pragma_update(None, "user_version", known)?;
     Ok(transaction.commit()?)
 }
 

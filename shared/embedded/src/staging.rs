@@ -82,13 +82,23 @@ impl Prepared {
         }
     }
 
+    /// Is it to reach the connector?
+    pub(crate) fn forward(&self) -> bool {
+        self.forward
+    }
+
     /// The event as a plain record, and the key it would travel under.
     pub(crate) fn plain(&self) -> (&str, &[u8]) {
         (&self.partition_key, self.row.body.as_bytes())
     }
 
     /// Writes the row and its change record; its position is the record's sequence number.
-    pub(crate) fn insert(&self, tx: &mut Tx<'_>, at: Timestamp) -> Result<i64, Fault> {
+    pub(crate) fn insert(
+        &self,
+        tx: &mut Tx<'_>,
+        forward: bool,
+        at: Timestamp,
+    ) -> Result<i64, Fault> {
         let row = &self.row;
         let change = self.change.as_deref();
         let change = change.map_err(|_| Fault::Invalid("a change record does not encode"))?;
@@ -99,7 +109,7 @@ impl Prepared {
             params![
                 position,
                 row.org_id.as_str(),
-                self.forward,
+                forward,
                 row.event_id.as_str(),
                 row.product_id.as_str(),
                 row.ck,
@@ -131,36 +141,42 @@ fn rescue(tx: &mut Tx<'_>, prepared: &Prepared, at: Timestamp) -> Result<(), Fau
     let row = &prepared.row;
     let (org, id) = (&row.org_id, &row.event_id);
     tx.execute("DELETE FROM rescue_queue WHERE org = ?1 AND id = ?2", [org.as_str(), id.as_str()])?;
-    match events::find(tx.connection, org, id)? {
+    let known = match events::find(tx.connection, org, id)? {
         Some(known) if known.position.is_some() || known.batch.is_some() => return Ok(()),
-        Some(known) if prepared.forward => events::turn_forward(tx, org, id, &known)?,
-        Some(_) => {}
+        Some(known) => known,
         None => {
-            let (forward, shard) = (prepared.forward, prepared.shard);
-            let ck = row.ck;
-            events::accept(tx, Arrival { org, id, ck, at, forward, shard, position: None })?;
+            events::accept(tx, Arrival { position: None, ..prepared.arrival(tx, at) })?;
+            events::find(tx.connection, org, id)?
+                .ok_or(Fault::Invalid("an accepted event has no row"))?
         }
+    };
+    let forward = known.forward || prepared.forward;
+    if forward {
+        events::turn_forward(tx, org, id, &known)?;
     }
     if row.rescues <= RESCUES_MAX {
-        let position = prepared.insert(tx, at)?;
+        let position = prepared.insert(tx, forward, at)?;
         return events::restage(tx, row, Some(position), at);
     }
     // What was never to be forwarded is not parked either: it was counted long ago.
-    if prepared.forward {
-        let parked = Parked {
-            org,
-            id,
-            reason: Code::RescuesExhausted,
-            detail: "",
-            body: row.body.as_bytes(),
-            seq: "",
-            formed_at: None,
-        };
-        parking::park(tx, &parked, at)?;
-        parking::announce(tx, org, id.as_str(), at)?;
-        events::unstage(tx, org, id, Some(parking::WITHOUT_BATCH), at)?;
-    }
-    Ok(())
+    if forward { give_up(tx, row, at) } else { Ok(()) }
+}
+
+/// Parks an event that was put back too often.
+fn give_up(tx: &mut Tx<'_>, row: &StagedEvent, at: Timestamp) -> Result<(), Fault> {
+    let (org, id) = (&row.org_id, &row.event_id);
+    let parked = Parked {
+        org,
+        id,
+        reason: Code::RescuesExhausted,
+        detail: "",
+        body: row.body.as_bytes(),
+        seq: "",
+        formed_at: None,
+    };
+    parking::park(tx, &parked, at)?;
+    parking::announce(tx, org, id.as_str(), at)?;
+    events::unstage(tx, org, id, Some(parking::WITHOUT_BATCH), at)
 }
 
 /// The organisations that have rows in staging or batches, each found by one step in an index.

@@ -141,14 +141,19 @@ pub(crate) fn number(sequence: &str) -> i64 {
     sequence.parse().unwrap_or(if sequence.len() > SEQUENCE_DIGITS { i64::MAX } else { 0 })
 }
 
-/// Notes how many shards there are; the most that were ever asked for.
+/// Sees to it that there are at least `shards` shards and answers how many there are: every handle on the file has to
+/// place a key alike.
 pub(crate) fn declare_shards(connection: &Connection, shards: u32) -> rusqlite::Result<u32> {
-    let shards = shards.max(1);
-    connection.execute(
-        "INSERT INTO meta VALUES ('shards', ?1) ON CONFLICT DO UPDATE SET value = max(value, excluded.value)",
-        [shards],
+    let mut select = connection.prepare("SELECT value FROM meta WHERE name = 'shards'")?;
+    let declared: Option<u32> = select.query_row([], |row| row.get(0)).optional()?;
+    if let Some(declared) = declared.filter(|declared| *declared >= shards) {
+        return Ok(declared);
+    }
+    let mut declare = connection.prepare(
+        "INSERT INTO meta VALUES ('shards', ?1)
+         ON CONFLICT DO UPDATE SET value = max(value, excluded.value) RETURNING value",
     )?;
-    Ok(shards)
+    declare.query_row([shards.max(1)], |row| row.get(0))
 }
 
 pub(crate) fn declared_shards(connection: &Connection) -> Result<u32, Fault> {

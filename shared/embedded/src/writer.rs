@@ -15,7 +15,7 @@ use ports::{PortResult, bus::Announcement};
 use rusqlite::{Connection, params};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use crate::{books::Books, fault::Fault};
+use crate::{books::Books, fault::Fault, schema};
 
 /// The handle to the writer's thread.
 pub(crate) struct Writer {
@@ -28,8 +28,8 @@ pub(crate) struct Listeners {
     /// The newest sequence number of the stream.
     pub(crate) appended: watch::Sender<u64>,
     pub(crate) announcements: broadcast::Sender<Announcement>,
-    /// Woken after every commit.
-    pub(crate) committed: std::sync::mpsc::SyncSender<()>,
+    /// Woken when the log is worth moving into the file.
+    pub(crate) checkpointer: std::sync::mpsc::SyncSender<()>,
 }
 
 impl Writer {
@@ -39,7 +39,7 @@ impl Writer {
         listeners: Listeners,
     ) -> std::io::Result<Self> {
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
-        let thread = Thread { connection, log, listeners, queue, commits: 0 };
+        let thread = Thread { connection, log, listeners, queue, commits: 0, logged: 0 };
         let thread = Builder::new().name("store-writer".to_owned()).spawn(move || thread.run())?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
@@ -152,6 +152,8 @@ struct Thread {
     listeners: Listeners,
     queue: mpsc::Receiver<Box<dyn Job>>,
     commits: u64,
+    /// Events and commits since the checkpointer was woken.
+    logged: usize,
 }
 
 /// What a group did besides its jobs' own writes.
@@ -160,6 +162,7 @@ struct Effects {
     books: Books,
     announcements: Vec<Announcement>,
     appended: Option<u64>,
+    weight: usize,
 }
 
 impl Thread {
@@ -170,8 +173,9 @@ impl Thread {
             match outcome {
                 Ok(effects) => {
                     group.into_iter().for_each(|job: Box<dyn Job>| job.answer(Ok(())));
+                    self.logged += effects.weight + 1;
                     self.tell(effects);
-                    self.bound_log();
+                    self.mind_log();
                 }
                 Err(fault) => {
                     let message = fault.to_string();
@@ -218,6 +222,7 @@ impl Thread {
             effects.appended = u64::try_from(next - 1).ok();
         }
         self.connection.execute_batch("COMMIT")?;
+        effects.weight = weight;
         Ok(effects)
     }
 
@@ -255,20 +260,24 @@ impl Thread {
             // Nobody may be listening; the announcement is in its table.
             drop(self.listeners.announcements.send(announcement));
         }
-        // Full means that the checkpointer will look anyway.
-        let _ = self.listeners.committed.try_send(());
     }
 
-    /// Under uninterrupted load the checkpointer never finds the log at rest, and it grows. Once it has grown too far
-    /// the writer itself moves what is left and starts it anew.
-    fn bound_log(&mut self) {
+    /// Has the log moved into the file now and then. Under uninterrupted load the checkpointer never finds the log at
+    /// rest, and it grows; once it has grown too far the writer itself moves what is left and starts it anew.
+    fn mind_log(&mut self) {
+        if self.logged >= LOGGED_MAX {
+            self.logged = 0;
+            // Full means that it is at it already.
+            let _ = self.listeners.checkpointer.try_send(());
+        }
         self.commits = self.commits.wrapping_add(1);
-        if self.commits.is_multiple_of(LOG_CHECK_COMMITS)
-            && fs::metadata(&self.log).is_ok_and(|log| log.len() > LOG_BYTES_MAX)
-        {
-            let checkpoint =
-                self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-            if let Err(error) = checkpoint {
+        let long = || fs::metadata(&self.log).is_ok_and(|log| log.len() > LOG_BYTES_MAX);
+        if self.commits.is_multiple_of(LOG_CHECK_COMMITS) && long() {
+            // A reader that needs the log is not waited for: the next time will do.
+            let cut = self.connection.busy_timeout(Duration::ZERO).and_then(|()| {
+                self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            });
+            if let Err(error) = cut.and(self.connection.busy_timeout(schema::BUSY_TIMEOUT)) {
                 tracing::warn!(%error, "the store's log could not be cut: {error}");
             }
         }
@@ -293,6 +302,8 @@ const GROUP_EVENTS_MAX: usize = 500;
 const GROUP_TIME_MAX: Duration = Duration::from_millis(if cfg!(test) { 60_000 } else { 5 });
 /// Jobs that may wait; more wait outside, in their callers.
 const QUEUE_MAX: usize = 1_024;
+/// Some ten megabytes.
+const LOGGED_MAX: usize = 2_000;
 const LOG_CHECK_COMMITS: u64 = 64;
 const LOG_BYTES_MAX: u64 = 256 * 1024 * 1024;
 

@@ -78,7 +78,8 @@ CREATE TABLE receipts (
     org TEXT NOT NULL, seq TEXT NOT NULL, batch_id TEXT NOT NULL, status TEXT NOT NULL,
     formed_at INTEGER NOT NULL, delivered_at INTEGER NOT NULL, events TEXT NOT NULL,
     PRIMARY KEY (org, seq)
-) WITHOUT ROWID, STRICT;
+) STRICT;
+CREATE INDEX receipts_by_time ON receipts (delivered_at);
 
 CREATE TABLE parked (
     org TEXT NOT NULL, id TEXT NOT NULL, parked_at INTEGER NOT NULL, seq TEXT NOT NULL, formed_at INTEGER,
@@ -88,7 +89,8 @@ CREATE TABLE parked (
 
 CREATE TABLE enrichments (
     org TEXT NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL, json TEXT NOT NULL, PRIMARY KEY (org, id)
-) WITHOUT ROWID, STRICT;
+) STRICT;
+CREATE INDEX enrichments_by_time ON enrichments (at);
 
 CREATE TABLE counters (
     org TEXT NOT NULL, product TEXT NOT NULL, hour INTEGER NOT NULL, dimension TEXT NOT NULL,
@@ -103,7 +105,7 @@ CREATE TABLE actors (
 
 CREATE TABLE dictionary (
     org TEXT NOT NULL, product TEXT NOT NULL, day INTEGER NOT NULL, name TEXT NOT NULL,
-    PRIMARY KEY (org, product, day, name)
+    PRIMARY KEY (org, day, product, name)
 ) WITHOUT ROWID, STRICT;
 
 CREATE TABLE ledger (
@@ -116,11 +118,12 @@ CREATE TABLE quarantine (
     PRIMARY KEY (shard, seq)
 ) STRICT;
 CREATE INDEX quarantine_by_org ON quarantine (org, arrived_at);
+CREATE INDEX quarantine_by_time ON quarantine (arrived_at);
 CREATE INDEX quarantine_by_event ON quarantine (id) WHERE id IS NOT NULL;
 
 CREATE TABLE idempotency (
     key TEXT PRIMARY KEY, body_hash BLOB NOT NULL, answers TEXT NOT NULL, expires_at INTEGER NOT NULL
-) WITHOUT ROWID, STRICT;
+) STRICT;
 CREATE INDEX idempotency_by_expiry ON idempotency (expires_at);
 
 CREATE TABLE assignments (

@@ -11,5 +11,6 @@ mod delivery;
 mod durability;
 mod files;
 mod intake;
+mod model;
 mod upkeep;
 mod world;
