@@ -134,15 +134,14 @@ impl<W: World, E: Connector, C: Clock, R: Entropy> Batcher<W, E, C, R> {
         credentials: &Credentials,
     ) -> Verdict {
         let org = shift.lease.org.clone();
-        let (now, policy) = (self.clock.now(), &self.settings.policy);
-        let is_seen = self.memory.others_pass(&org, now.plus_ms(-policy.witness_ms));
+        let policy = &self.settings.policy;
         let attempt = Attempt {
             org: &org,
             batch: &head.batch,
             attempts: head.attempts,
             failing_since: head.failing_since,
-            others: if is_seen { Others::Pass } else { Others::Unknown },
-            now,
+            others: Others::Unknown,
+            now: self.clock.now(),
             jitter: self.chance(),
         };
         let profile = &self.settings.profile;
@@ -150,19 +149,37 @@ impl<W: World, E: Connector, C: Clock, R: Entropy> Batcher<W, E, C, R> {
         if first.health != Health::Failed || !attempt.wants_witness(policy) {
             return first;
         }
-        let others = self.probe(shift, credentials).await;
+        let others = self.others(shift, &attempt, credentials).await;
         verdict(answer, &Attempt { others, ..attempt }, profile, policy)
     }
 
-    /// Asks a connector that fails on one batch, and of which nothing else is known, for a sign of life: a batch without
-    /// events. Taking it and refusing it as empty are signs; everything else is none.
-    async fn probe(&self, shift: &mut Shift, credentials: &Credentials) -> Others {
+    /// Whether the connector is alive while it fails on one batch. Other organisations' batches prove it only after
+    /// days: what it fails on may be the organisation as a whole, and then no batch of it is at fault.
+    async fn others(
+        &self,
+        shift: &mut Shift,
+        attempt: &Attempt<'_>,
+        credentials: &Credentials,
+    ) -> Others {
+        let (now, policy) = (attempt.now, &self.settings.policy);
+        let is_old = attempt
+            .failing_since
+            .is_some_and(|since| now.since_ms(since) >= policy.suspect_without_sign_ms);
+        let witnessed = || self.memory.others_pass(attempt.org, now.plus_ms(-policy.witness_ms));
+        if self.is_alive(shift, credentials).await || (is_old && witnessed()) {
+            Others::Pass
+        } else {
+            Others::Unknown
+        }
+    }
+
+    /// Asks for a sign of life: a batch without events. Taking it and refusing it as empty are signs; everything else
+    /// is none.
+    async fn is_alive(&self, shift: &mut Shift, credentials: &Credentials) -> bool {
         let seq = format!("probe-{}", self.clock.now().ms());
         let empty = self.settings.profile.assemble(&Slot { org: &shift.lease.org, seq }, &[]);
-        match self.post(shift, &empty, credentials).await {
-            DeliveryAnswer::Http { status: 200..=299 | 400 | 409 | 413 | 422, .. } => Others::Pass,
-            DeliveryAnswer::Http { .. } | DeliveryAnswer::Failed(_) => Others::Unknown,
-        }
+        let answer = self.post(shift, &empty, credentials).await;
+        matches!(answer, DeliveryAnswer::Http { status: 200..=299 | 400 | 409 | 413 | 422, .. })
     }
 
     fn tell(&self, shift: &Shift, head: &ReadyBatch, verdict: &Verdict) {

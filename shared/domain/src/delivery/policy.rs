@@ -2,7 +2,7 @@
 
 use contract::{
     Timestamp,
-    limits::{HOUR_MS, MINUTE_MS, SECOND_MS, URGENT_INTERVAL_MS},
+    limits::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, URGENT_INTERVAL_MS},
 };
 
 use crate::breaker::BreakerPolicy;
@@ -30,8 +30,11 @@ pub struct DeliveryPolicy {
     pub suspect_attempts: u32,
     /// … provided it has been failing for so long …
     pub suspect_after_ms: i64,
-    /// … and the connector took something else within so long.
+    /// … and the connector shows a sign of life to the same organisation. One that never does is believed to live when
+    /// it took something of another organisation within so long …
     pub witness_ms: i64,
+    /// … and the batch has been failing for so long: till then the organisation as a whole may be what it fails on.
+    pub suspect_without_sign_ms: i64,
     /// How long the organisation's lease holds.
     pub lease_ms: i64,
     /// With less than this left, the lease is renewed before a request.
@@ -64,6 +67,7 @@ impl Default for DeliveryPolicy {
             suspect_attempts: 12,
             suspect_after_ms: 2 * HOUR_MS,
             witness_ms: 10 * MINUTE_MS,
+            suspect_without_sign_ms: 7 * DAY_MS,
             lease_ms: 90 * SECOND_MS,
             lease_renew_below_ms: 30 * SECOND_MS,
             org_budget_ms: 20 * SECOND_MS,

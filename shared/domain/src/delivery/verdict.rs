@@ -37,7 +37,7 @@ pub struct Attempt<'a> {
 /// How the connector treats everything else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Others {
-    /// It took another organisation's batch, or answered a probe, a short time ago: it is alive.
+    /// It is alive: it answered a probe of this organisation's, or takes other organisations' batches.
     Pass,
     /// Not known.
     Unknown,
