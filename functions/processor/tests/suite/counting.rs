@@ -1,6 +1,9 @@
 //! Counted exactly once, whatever comes twice, late or in other company.
 
-use contract::{Timestamp, limits::DAY_MS};
+use contract::{
+    Timestamp,
+    limits::{CHUNK_EVENTS_MAX, DAY_MS},
+};
 use ports::faulty::FaultPlan;
 use processor::{Invocation, Processor};
 use proptest::prelude::*;
@@ -124,6 +127,40 @@ async fn a_replay_of_a_day_changes_no_counter() {
     }
     assert_eq!(world.cells("acme").await, cells);
     assert_eq!(world.plan.calls("ledger.commit"), commits, "duplicates cost no transaction");
+}
+
+/// A chunk knows the names that the one before it brought: none is recomputed.
+#[tokio::test]
+async fn chunks_of_one_batch_do_not_make_each_other_stale() {
+    let world = World::new().await;
+    let screens = ["/a", "/b", "/c", "/d"];
+    let bodies = (0..2 * CHUNK_EVENTS_MAX).map(|n| {
+        let screen = screens[n * screens.len() / (2 * CHUNK_EVENTS_MAX)];
+        event(&format!("e.{n}"), json!({"screen": screen}))
+    });
+    world.finish(&Records::of(1, bodies).batch()).await;
+    assert_eq!(world.plan.calls("ledger.commit"), 2);
+    assert_eq!(world.plan.calls("ledger.dictionaries"), 1);
+    let cells = world.cells("acme").await;
+    assert!(screens.iter().all(|screen| cells[&format!("screen {screen}")] == 250), "{cells:?}");
+}
+
+/// Two writers bring new names at once: the second one reads again, and neither name is lost.
+#[tokio::test]
+async fn a_dictionary_that_grew_meanwhile_is_read_again() {
+    let world = World::failing(FaultPlan::none().stepwise()).await;
+    let other =
+        Processor::new(ports::faulty::Faulty::new(world.store.clone(), world.plan.clone()), Fixed);
+    let left = Records::of(1, [event("l", json!({"screen": "/left"}))]).batch();
+    let right = Records::of(2, [event("r", json!({"screen": "/right"}))]).batch();
+    let invocation = Invocation::default();
+    let (a, b) =
+        tokio::join!(world.processor.handle(&left, &invocation), other.handle(&right, &invocation));
+    assert!(a.unwrap().batch_item_failures.is_empty());
+    assert!(b.unwrap().batch_item_failures.is_empty());
+    assert_eq!(world.plan.calls("ledger.commit"), 3, "one of them was stale");
+    let cells = world.cells("acme").await;
+    assert_eq!((cells["screen /left"], cells["screen /right"]), (1, 1));
 }
 
 /// Scenario 15.

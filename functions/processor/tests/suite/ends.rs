@@ -106,6 +106,25 @@ async fn a_severe_event_nudges_its_organisation_once_in_half_a_minute() {
 }
 
 #[tokio::test]
+async fn a_severe_event_that_comes_again_later_nudges_nobody() {
+    let world = World::new().await;
+    let severe = [friction("severe", json!({"severity": 5}))];
+    world.finish(&Records::of(1, &severe).batch()).await;
+    let mut again = Records::of(2, &severe);
+    again.0[0].arrived_at = now().plus_ms(600_000);
+    world.finish(&again.batch()).await;
+    assert_eq!(nudges(&world).await.len(), 1);
+}
+
+#[tokio::test]
+async fn nobody_asks_about_an_actor_who_did_not_agree() {
+    let world = World::new().await;
+    let refused = json!({"actorId": ACTOR, "consent": {"analytics": false}});
+    world.finish(&Records::of(1, [event("e.1", refused)]).batch()).await;
+    assert_eq!(world.plan.calls("reference.assignments"), 0);
+}
+
+#[tokio::test]
 async fn a_nudge_that_fails_fails_nothing_else() {
     let world = World::new().await;
     world.plan.arrange("bus.publish", [Fault::Permanent]);
