@@ -1,17 +1,28 @@
-//! A real `tribo` process, and a client that remembers what was acknowledged.
+//! A real `tribo` process.
 
 use std::{
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
-/// The `tribo` binary of this build profile, built when it is not up to date.
+/// The `tribo` binary of this build profile, built at the first call.
 pub fn tribo() -> anyhow::Result<PathBuf> {
+    static BUILT: Mutex<Option<PathBuf>> = Mutex::new(None);
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(path) = &*built {
+        return Ok(path.clone());
+    }
+    let path = build()?;
+    Ok(built.insert(path).clone())
+}
+
+fn build() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe()?;
     let folder = own.parent().context("a program lies in a folder")?;
     // Tests lie in target/<profile>/deps, other programs in target/<profile>.
@@ -74,9 +85,8 @@ impl Local {
         let mut server = Self { child, url: String::new() };
         for line in BufReader::new(stdout).lines() {
             let line = line?;
-            if let Some(at) = line.find("http://") {
-                server.url =
-                    line.split_at(at).1.split_whitespace().next().unwrap_or_default().to_owned();
+            if let Some(url) = line.strip_prefix("listening on ") {
+                url.clone_into(&mut server.url);
                 return Ok(server);
             }
         }

@@ -77,7 +77,13 @@ fn earlier(a: &Event, b: &Event) -> bool {
 fn may_hold(key: &str, from: Timestamp, to: Timestamp) -> bool {
     let part = |name: &str| key.split('/').find_map(|part| part.strip_prefix(name));
     let hour = (|| {
-        let text = format!("{}-{}-{}T{}:00:00Z", part("year=")?, part("month=")?, part("day=")?, part("hour=")?);
+        let text = format!(
+            "{}-{}-{}T{}:00:00Z",
+            part("year=")?,
+            part("month=")?,
+            part("day=")?,
+            part("hour=")?
+        );
         Timestamp::parse(&text)
     })();
     // A key of another shape is read rather than overlooked.
@@ -86,7 +92,9 @@ fn may_hold(key: &str, from: Timestamp, to: Timestamp) -> bool {
 
 fn inflate(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut plain = Vec::new();
-    flate2::read::MultiGzDecoder::new(bytes).read_to_end(&mut plain).context("the object is not gzip")?;
+    flate2::read::MultiGzDecoder::new(bytes)
+        .read_to_end(&mut plain)
+        .context("the object is not gzip")?;
     Ok(plain)
 }
 
@@ -103,6 +111,10 @@ mod tests {
         assert!(check("2026-02-12T00:00:00Z", "2026-02-12T09:00:00.001Z"));
         assert!(!check("2026-02-12T00:00:00Z", "2026-02-12T09:00:00Z"));
         assert!(!check("2026-02-12T10:00:00Z", "2026-02-13T00:00:00Z"));
-        assert!(may_hold("events/v1/other.gz", at("2026-02-12T00:00:00Z"), at("2026-02-12T00:00:01Z")));
+        assert!(may_hold(
+            "events/v1/other.gz",
+            at("2026-02-12T00:00:00Z"),
+            at("2026-02-12T00:00:01Z")
+        ));
     }
 }

@@ -112,7 +112,12 @@ pub(crate) struct LocalArgs {
     pub(crate) connector_key: Option<String>,
     /// Secrets that sign each delivery (Standard Webhooks, `whsec_…`), the newest first; two during a rotation. Without
     /// any, one is made and kept with the keys.
-    #[arg(long, env = "FRICTIONMELT_SIGNING_SECRETS", hide_env_values = true, value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "FRICTIONMELT_SIGNING_SECRETS",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
     pub(crate) connector_secret: Vec<String>,
     /// The connector's dialect.
     #[arg(long, env = "FRICTIONMELT_PROFILE", default_value = "athena-eu")]
@@ -340,14 +345,17 @@ pub(crate) struct BackupArgs {
 }
 
 fn timestamp(text: &str) -> Result<Timestamp, String> {
-    Timestamp::parse(text).ok_or_else(|| "expected RFC 3339 with an offset, such as 2026-02-12T00:00:00Z".to_owned())
+    Timestamp::parse(text)
+        .ok_or_else(|| "expected RFC 3339 with an offset, such as 2026-02-12T00:00:00Z".to_owned())
 }
 
 fn replay_to(text: &str) -> Result<ReplayTo, String> {
     match text {
         "counters" => Ok(ReplayTo::Target(ReplayTarget::Counters)),
         "forward" => Ok(ReplayTo::Target(ReplayTarget::Forward)),
-        _ => timestamp(text).map(ReplayTo::Time).map_err(|_| "expected a time, `counters` or `forward`".to_owned()),
+        _ => timestamp(text)
+            .map(ReplayTo::Time)
+            .map_err(|_| "expected a time, `counters` or `forward`".to_owned()),
     }
 }
 
@@ -362,7 +370,8 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
         "h" => 3_600_000,
         _ => return Err("expected a number and ms, s, m or h, such as 5m".to_owned()),
     };
-    let number: u64 = number.parse().map_err(|_| "expected a number and a unit, such as 5m".to_owned())?;
+    let number: u64 =
+        number.parse().map_err(|_| "expected a number and a unit, such as 5m".to_owned())?;
     match number.checked_mul(ms) {
         Some(ms) if ms > 0 => Ok(std::time::Duration::from_millis(ms)),
         Some(_) | None => Err("must be more than nothing".to_owned()),
@@ -401,7 +410,9 @@ mod tests {
     fn durations_need_a_unit_and_are_more_than_nothing() {
         assert_eq!(duration("5m"), Ok(std::time::Duration::from_secs(300)));
         assert_eq!(duration("250ms"), Ok(std::time::Duration::from_millis(250)));
-        for bad in ["", "5", "m", "0s", "-1s", "5 m", "99999999999999999999s", "18446744073709551615h"] {
+        for bad in
+            ["", "5", "m", "0s", "-1s", "5 m", "99999999999999999999s", "18446744073709551615h"]
+        {
             assert!(duration(bad).is_err(), "{bad}");
         }
     }

@@ -14,7 +14,11 @@ pub(crate) async fn loopback_only(request: Request, next: Next) -> Response {
         Ok(()) => next.run(request).await,
         Err(problem) => {
             let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::FORBIDDEN);
-            (status, [(header::CONTENT_TYPE, "application/problem+json")], serde_json::to_string(&problem).unwrap_or_default())
+            (
+                status,
+                [(header::CONTENT_TYPE, "application/problem+json")],
+                serde_json::to_string(&problem).unwrap_or_default(),
+            )
                 .into_response()
         }
     }
@@ -23,14 +27,22 @@ pub(crate) async fn loopback_only(request: Request, next: Next) -> Response {
 fn judge(headers: &HeaderMap) -> Result<(), Problem> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     if text(header::HOST).is_some_and(|host| !is_loopback(host)) {
-        return Err(Problem::new(421, Code::MisdirectedRequest, "this server answers on loopback names only"));
+        return Err(Problem::new(
+            421,
+            Code::MisdirectedRequest,
+            "this server answers on loopback names only",
+        ));
     }
     let foreign = |origin: &str| {
         let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
         !host.is_some_and(is_loopback)
     };
     if text(header::ORIGIN).is_some_and(foreign) {
-        return Err(Problem::new(403, Code::ForeignOrigin, "this server takes no requests from other sites"));
+        return Err(Problem::new(
+            403,
+            Code::ForeignOrigin,
+            "this server takes no requests from other sites",
+        ));
     }
     Ok(())
 }
@@ -38,7 +50,9 @@ fn judge(headers: &HeaderMap) -> Result<(), Problem> {
 /// `localhost`, `127.0.0.1` or `[::1]`, with or without a port.
 fn is_loopback(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !name.ends_with(':') => name,
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !name.ends_with(':') => {
+            name
+        }
         Some(_) | None => host,
     };
     ["localhost", "127.0.0.1", "[::1]"].iter().any(|known| name.eq_ignore_ascii_case(known))
@@ -53,7 +67,15 @@ mod tests {
         for good in ["localhost", "LOCALHOST:8787", "127.0.0.1:80", "[::1]:9", "[::1]"] {
             assert!(is_loopback(good), "{good}");
         }
-        for bad in ["evil.test", "localhost.evil.test", "127.0.0.1.evil.test:80", "127.0.0.2", "", "::1", "localhost:x"] {
+        for bad in [
+            "evil.test",
+            "localhost.evil.test",
+            "127.0.0.1.evil.test:80",
+            "127.0.0.2",
+            "",
+            "::1",
+            "localhost:x",
+        ] {
             assert!(!is_loopback(bad), "{bad}");
         }
     }

@@ -20,7 +20,10 @@ pub(crate) fn or_create(dir: &Path) -> anyhow::Result<Store> {
 
 /// Opens or makes a data directory as the options say.
 pub(crate) fn with(dir: &Path, options: Options) -> anyhow::Result<Store> {
-    let store = Store::open(dir, options).with_context(|| format!("cannot open {}", dir.display()))?;
-    store.create_keys_if_absent().with_context(|| format!("cannot make keys in {}", dir.display()))?;
+    let store =
+        Store::open(dir, options).with_context(|| format!("cannot open {}", dir.display()))?;
+    store
+        .create_keys_if_absent()
+        .with_context(|| format!("cannot make keys in {}", dir.display()))?;
     Ok(store)
 }

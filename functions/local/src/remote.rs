@@ -20,9 +20,15 @@ impl Server {
     /// The server named by the arguments; nothing when they name a data directory.
     pub(crate) fn named(args: &StoreArgs) -> anyhow::Result<Option<Self>> {
         let Some(url) = &args.url else { return Ok(None) };
-        let Some(key) = &args.key else { bail!("--url needs a key with the scope admin: --key or TRIBO_KEY") };
+        let Some(key) = &args.key else {
+            bail!("--url needs a key with the scope admin: --key or TRIBO_KEY")
+        };
         let url = url.trim_end_matches('/').to_owned();
-        Ok(Some(Self { client: connector::operator::client(Duration::from_secs(30))?, url, key: key.clone() }))
+        Ok(Some(Self {
+            client: connector::operator::client(Duration::from_secs(30))?,
+            url,
+            key: key.clone(),
+        }))
     }
 
     /// Gets one object; nothing when the server answers 404.
@@ -31,15 +37,21 @@ impl Server {
         path: &str,
         query: &[(&str, String)],
     ) -> anyhow::Result<Option<T>> {
-        let request = self.client.get(format!("{}{path}", self.url)).query(query).bearer_auth(&self.key);
-        let response = request.send().await.with_context(|| format!("no answer from {}", self.url))?;
+        let request =
+            self.client.get(format!("{}{path}", self.url)).query(query).bearer_auth(&self.key);
+        let response =
+            request.send().await.with_context(|| format!("no answer from {}", self.url))?;
         let status = response.status().as_u16();
         let body = response.bytes().await.context("the answer broke off")?;
         match status {
-            200 => serde_json::from_slice(&body).map(Some).context("the answer is not the contract's"),
+            200 => {
+                serde_json::from_slice(&body).map(Some).context("the answer is not the contract's")
+            }
             404 => Ok(None),
             _ => match serde_json::from_slice::<Problem>(&body) {
-                Ok(problem) => bail!("the server answered {status} ({}): {}", problem.code, problem.title),
+                Ok(problem) => {
+                    bail!("the server answered {status} ({}): {}", problem.code, problem.title)
+                }
                 Err(_) => bail!("the server answered {status}; is this a Tribometer server?"),
             },
         }

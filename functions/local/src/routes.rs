@@ -61,13 +61,18 @@ async fn whereabouts(
 ) -> Result<Json<Whereabouts>, Refusal> {
     let caller = authorise(&world, &headers, Scope::Read).await?;
     let org = caller.chosen(query)?;
-    let id = EventId::parse(id).map_err(|_| refusal(400, Code::InvalidEventId, "this is not an event id"))?;
+    let id = EventId::parse(id)
+        .map_err(|_| refusal(400, Code::InvalidEventId, "this is not an event id"))?;
     let mut found = world.whereabouts(&id.canonical(), org.as_ref()).await?;
     found.retain(|place| caller.sees(&place.org));
     match found.len() {
         0 => Err(refusal(404, Code::NotFound, "no such event in the organisations of this key")),
         1 => found.pop().map(Json).ok_or_else(|| refusal(404, Code::NotFound, "no such event")),
-        _ => Err(refusal(400, Code::InvalidParameter, "several organisations know this id: add ?org=")),
+        _ => Err(refusal(
+            400,
+            Code::InvalidParameter,
+            "several organisations know this id: add ?org=",
+        )),
     }
 }
 
@@ -88,12 +93,16 @@ impl Caller {
     }
 
     /// The organisation asked for; a foreign one is refused in the same words whether or not it exists.
-    fn chosen(&self, query: Result<Query<OrgQuery>, QueryRejection>) -> Result<Option<OrgId>, Refusal> {
+    fn chosen(
+        &self,
+        query: Result<Query<OrgQuery>, QueryRejection>,
+    ) -> Result<Option<OrgId>, Refusal> {
         let Ok(Query(query)) = query else {
             return Err(refusal(400, Code::InvalidParameter, "the only parameter is org"));
         };
         let Some(org) = query.org else { return Ok(None) };
-        let org = OrgId::parse(org).map_err(|_| refusal(400, Code::InvalidParameter, "org is no organisation id"))?;
+        let org = OrgId::parse(org)
+            .map_err(|_| refusal(400, Code::InvalidParameter, "org is no organisation id"))?;
         if self.sees(org.as_str()) {
             Ok(Some(org))
         } else {
@@ -110,7 +119,9 @@ async fn authorise(world: &Store, headers: &HeaderMap, needs: Scope) -> Result<C
     if second.is_some() {
         return Err(refusal(400, Code::AmbiguousCredentials, "send one credential"));
     }
-    let Some(text) = first else { return Err(refusal(401, Code::MissingApiKey, "send a key as Authorization: Bearer")) };
+    let Some(text) = first else {
+        return Err(refusal(401, Code::MissingApiKey, "send a key as Authorization: Bearer"));
+    };
     let text = text.strip_prefix("Bearer ").unwrap_or(text).trim();
     let invalid = || refusal(401, Code::InvalidApiKey, "this key is not valid");
     let key = ApiKey::parse(text).ok_or_else(invalid)?;
@@ -139,8 +150,13 @@ fn refusal(status: u16, code: Code, title: &str) -> Refusal {
 
 impl From<PortError> for Refusal {
     fn from(error: PortError) -> Self {
-        tracing::error!(operation = error.operation, transient = error.transient, "the books cannot be read: {error}");
-        let mut problem = Problem::new(503, Code::StorageUnavailable, "the books cannot be read now");
+        tracing::error!(
+            operation = error.operation,
+            transient = error.transient,
+            "the books cannot be read: {error}"
+        );
+        let mut problem =
+            Problem::new(503, Code::StorageUnavailable, "the books cannot be read now");
         problem.retry_after = Some(1);
         Self(problem)
     }
@@ -148,7 +164,8 @@ impl From<PortError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status =
+            StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_string(&self.0).unwrap_or_default();
         (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
     }

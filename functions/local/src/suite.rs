@@ -12,7 +12,10 @@ use std::{
 
 use anyhow::Context as _;
 use axum::Router;
-use batcher::{Batcher, report::{Ended, OrgReport}};
+use batcher::{
+    Batcher,
+    report::{Ended, OrgReport},
+};
 use connector::{HttpEndpoint, mock::Quirks};
 use contract::OrgId;
 use domain::{delivery::DeliveryPolicy, profile::Sender};
@@ -72,7 +75,9 @@ impl std::fmt::Debug for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Mock(quirks) => f.debug_tuple("Mock").field(quirks).finish(),
-            Self::Connector { url, .. } => f.debug_struct("Connector").field("url", url).finish_non_exhaustive(),
+            Self::Connector { url, .. } => {
+                f.debug_struct("Connector").field("url", url).finish_non_exhaustive()
+            }
         }
     }
 }
@@ -117,7 +122,8 @@ struct Running {
 impl Suite {
     /// Opens the store and starts the pump and the listener for urgent events.
     pub(crate) async fn start(settings: SuiteSettings) -> anyhow::Result<Self> {
-        let options = Options { durability: Durability::Full, shards: settings.shards, ..Options::default() };
+        let options =
+            Options { durability: Durability::Full, shards: settings.shards, ..Options::default() };
         let world = open::with(&settings.data_dir, options)?;
         let connection = connection::connect(&settings).await?;
         let sending = batcher::Settings {
@@ -125,7 +131,8 @@ impl Suite {
             policy: settings.policy,
             sender: Sender::new(INSTANCE, REGION)?,
         };
-        let batcher = Arc::new(Batcher::new(world.clone(), connection.endpoint, SystemClock, sending));
+        let batcher =
+            Arc::new(Batcher::new(world.clone(), connection.endpoint, SystemClock, sending));
         let processor = Arc::new(Processor::new(world.clone(), SystemClock));
         let (stop, stopping) = watch::channel(false);
         let mut config = Config::default();
@@ -137,7 +144,9 @@ impl Suite {
             processor,
             mock: connection.mock,
             config,
-            urgent_settle: Duration::from_millis(u64::try_from(settings.policy.urgent_settle_ms).unwrap_or(0)),
+            urgent_settle: Duration::from_millis(
+                u64::try_from(settings.policy.urgent_settle_ms).unwrap_or(0),
+            ),
             running: Arc::new(Running { stop, tasks: Mutex::default() }),
         };
         let mut tasks = suite.running.tasks.lock().await;
@@ -183,7 +192,9 @@ impl Suite {
     /// Stops, after processing what the stream holds: at most `patience`, since everything is durable anyway.
     pub(crate) async fn stop(self, patience: Duration) -> anyhow::Result<()> {
         let until = Instant::now() + patience;
-        while self.world.ledger(None, SystemClock.now()).await?.stream_lag > 0 && Instant::now() < until {
+        while self.world.ledger(None, SystemClock.now()).await?.stream_lag > 0
+            && Instant::now() < until
+        {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         self.running.stop.send_replace(true);
@@ -229,7 +240,9 @@ impl Suite {
                 Ok(announcement) if announcement.kind == AnnouncementKind::OrgUrgent => {
                     // One waiting delivery takes everything that became urgent before it starts.
                     if waiting.lock().await.insert(announcement.org.clone()) {
-                        urgent.spawn(self.clone().deliver_urgent(announcement.org, Arc::clone(&waiting)));
+                        urgent.spawn(
+                            self.clone().deliver_urgent(announcement.org, Arc::clone(&waiting)),
+                        );
                     }
                 }
                 // Whoever listens too slowly misses announcements; the tick delivers those.
@@ -251,7 +264,8 @@ impl Suite {
             match self.batcher.urgent(&org).await {
                 Ok(OrgReport { ended: Ended::Deferred(until), .. }) => {
                     let pause = until.since_ms(SystemClock.now()).max(1);
-                    tokio::time::sleep(Duration::from_millis(u64::try_from(pause).unwrap_or(1))).await;
+                    tokio::time::sleep(Duration::from_millis(u64::try_from(pause).unwrap_or(1)))
+                        .await;
                 }
                 Ok(_) => return,
                 Err(error) => {

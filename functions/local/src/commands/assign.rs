@@ -37,7 +37,8 @@ pub(crate) async fn run(args: AssignArgs) -> anyhow::Result<u8> {
     let input: Box<dyn BufRead> = if args.file.as_os_str() == "-" {
         Box::new(BufReader::new(std::io::stdin()))
     } else {
-        let file = std::fs::File::open(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
+        let file = std::fs::File::open(&args.file)
+            .with_context(|| format!("cannot read {}", args.file.display()))?;
         Box::new(BufReader::new(file))
     };
     let mut assignments = Vec::new();
@@ -48,10 +49,19 @@ pub(crate) async fn run(args: AssignArgs) -> anyhow::Result<u8> {
         }
         // The cause may repeat the line, and the line holds an identifier: only its number is told.
         let Ok(line) = serde_json::from_str::<Line>(&line) else {
-            bail!("line {}: expected {{\"productId\",\"actorId\",\"experimentId\",\"variantId\",\"assignedAt\"}}", number + 1);
+            bail!(
+                "line {}: expected {{\"productId\",\"actorId\",\"experimentId\",\"variantId\",\"assignedAt\"}}",
+                number + 1
+            );
         };
-        if [&line.experiment_id, &line.variant_id].iter().any(|name| name.is_empty() || name.len() > NAME_BYTES_MAX) {
-            bail!("line {}: experimentId and variantId take 1 to {NAME_BYTES_MAX} bytes", number + 1);
+        if [&line.experiment_id, &line.variant_id]
+            .iter()
+            .any(|name| name.is_empty() || name.len() > NAME_BYTES_MAX)
+        {
+            bail!(
+                "line {}: experimentId and variantId take 1 to {NAME_BYTES_MAX} bytes",
+                number + 1
+            );
         }
         let actor = pseudonymiser.tokenise(Kind::User, &line.actor_id).into_string();
         assignments.push((

@@ -43,17 +43,22 @@ pub(crate) async fn compare<W: Accounts + Archive + Ledger>(
     let keys: BTreeSet<_> = archived.events.values().map(counters::dictionary_key).collect();
     let dictionaries = world.dictionaries(&keys.into_iter().collect::<Vec<_>>()).await?;
     let expected = counters::deltas(archived.events.values(), &dictionaries).counts;
-    let stored: BTreeMap<Cell, Count> = world.counters(org, always, never).await?.into_iter().collect();
+    let stored: BTreeMap<Cell, Count> =
+        world.counters(org, always, never).await?.into_iter().collect();
     let cells: BTreeSet<&Cell> = expected.keys().chain(stored.keys()).collect();
     let different = cells.iter().filter(|cell| expected.get(*cell) != stored.get(*cell)).count();
-    let rows: Vec<(Cell, Count)> = stored.iter().map(|(cell, count)| (cell.clone(), *count)).collect();
+    let rows: Vec<(Cell, Count)> =
+        stored.iter().map(|(cell, count)| (cell.clone(), *count)).collect();
     let top = over_hours(&rows)
         .into_iter()
         .take(TOP)
         .map(|((org, product, what), count)| (format!("{org} {product} {what}"), count.events))
         .collect();
-    let summary =
-        CounterSummary { compared: u64::try_from(cells.len())?, different: u64::try_from(different)?, top };
+    let summary = CounterSummary {
+        compared: u64::try_from(cells.len())?,
+        different: u64::try_from(different)?,
+        top,
+    };
     Ok((summary, archived))
 }
 

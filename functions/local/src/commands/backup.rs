@@ -11,7 +11,10 @@ pub(crate) async fn run(args: BackupArgs) -> anyhow::Result<u8> {
     if args.json {
         output::json(&json!({ "from": args.data_dir, "to": args.dir }))?;
     } else {
-        output::line(&format!("{} now holds a copy; start it with `tribo local --data-dir`", args.dir.display()))?;
+        output::line(&format!(
+            "{} now holds a copy; start it with `tribo local --data-dir`",
+            args.dir.display()
+        ))?;
     }
     Ok(0)
 }

@@ -21,10 +21,18 @@ use crate::{
 pub(crate) async fn ledger(args: LedgerArgs) -> anyhow::Result<u8> {
     let report = match Server::named(&args.store)? {
         Some(server) => {
-            let query: Vec<(&str, String)> = args.org.iter().map(|org| ("org", org.to_string())).collect();
-            server.get("/v1/ledger", &query).await?.ok_or_else(|| anyhow::anyhow!("this server keeps no ledger"))?
+            let query: Vec<(&str, String)> =
+                args.org.iter().map(|org| ("org", org.to_string())).collect();
+            server
+                .get("/v1/ledger", &query)
+                .await?
+                .ok_or_else(|| anyhow::anyhow!("this server keeps no ledger"))?
         }
-        None => open::existing(&args.store.data_dir)?.ledger(args.org.as_ref(), SystemClock.now()).await?,
+        None => {
+            open::existing(&args.store.data_dir)?
+                .ledger(args.org.as_ref(), SystemClock.now())
+                .await?
+        }
     };
     if args.store.json {
         output::json(&report)?;
@@ -37,21 +45,34 @@ pub(crate) async fn ledger(args: LedgerArgs) -> anyhow::Result<u8> {
 /// The ledger as people read it.
 pub(crate) fn ledger_table(report: &LedgerReport) -> String {
     let head = [
-        "organisation", "accepted", "duplicates", "rejected", "quarantined", "suppressed", "to forward", "delivered",
-        "parked", "pending", "state",
+        "organisation",
+        "accepted",
+        "duplicates",
+        "rejected",
+        "quarantined",
+        "suppressed",
+        "to forward",
+        "delivered",
+        "parked",
+        "pending",
+        "state",
     ];
     let rows: Vec<Vec<String>> = report.orgs.iter().map(ledger_row).collect();
     let mut text = output::table(&head, &rows);
     for org in &report.orgs {
         for (what, reasons) in [("rejected", &org.rejected), ("quarantined", &org.quarantined)] {
             if !reasons.is_empty() {
-                let reasons: Vec<String> = reasons.iter().map(|(code, count)| format!("{code} {count}")).collect();
+                let reasons: Vec<String> =
+                    reasons.iter().map(|(code, count)| format!("{code} {count}")).collect();
                 text.push_str(&format!("{} {what}: {}\n", org.org, reasons.join(", ")));
             }
         }
     }
     if report.stream_lag > 0 {
-        text.push_str(&format!("{} records of the stream are not processed yet\n", report.stream_lag));
+        text.push_str(&format!(
+            "{} records of the stream are not processed yet\n",
+            report.stream_lag
+        ));
     }
     text.push_str(if report.balanced { "every ledger balances\n" } else { "NOT balanced\n" });
     text
@@ -63,7 +84,9 @@ fn ledger_row(org: &OrgLedger) -> Vec<String> {
         Balance::Settling => format!("settling ({:+})", org.difference),
         Balance::Broken => format!("BROKEN ({:+})", org.difference),
     };
-    let sum = |reasons: &std::collections::BTreeMap<String, u64>| reasons.values().sum::<u64>().to_string();
+    let sum = |reasons: &std::collections::BTreeMap<String, u64>| {
+        reasons.values().sum::<u64>().to_string()
+    };
     vec![
         org.org.clone(),
         org.accepted.to_string(),
@@ -84,7 +107,8 @@ pub(crate) async fn whereabouts(args: WhereArgs) -> anyhow::Result<u8> {
     let id = args.event_id.clone().canonical();
     let found: Vec<Whereabouts> = match Server::named(&args.store)? {
         Some(server) => {
-            let query: Vec<(&str, String)> = args.org.iter().map(|org| ("org", org.to_string())).collect();
+            let query: Vec<(&str, String)> =
+                args.org.iter().map(|org| ("org", org.to_string())).collect();
             server.get(&format!("/v1/events/{id}"), &query).await?.into_iter().collect()
         }
         None => open::existing(&args.store.data_dir)?.whereabouts(&id, args.org.as_ref()).await?,
@@ -95,7 +119,10 @@ pub(crate) async fn whereabouts(args: WhereArgs) -> anyhow::Result<u8> {
             return Ok(UNKNOWN_EVENT);
         }
         let orgs: Vec<&str> = found.iter().map(|place| place.org.as_str()).collect();
-        anyhow::bail!("several organisations know this id, choose one with --org: {}", orgs.join(", "));
+        anyhow::bail!(
+            "several organisations know this id, choose one with --org: {}",
+            orgs.join(", ")
+        );
     };
     if args.store.json {
         output::json(place)?;
@@ -126,14 +153,20 @@ pub(crate) async fn counters(args: CountersArgs) -> anyhow::Result<u8> {
                 json!({ "org": org, "product": product, "dimension": what, "events": count.events, "severity": count.severity })
             })
             .collect();
-        output::json(&json!({ "from": from, "to": to, "cells": rows.len(), "counters": counters }))?;
+        output::json(
+            &json!({ "from": from, "to": to, "cells": rows.len(), "counters": counters }),
+        )?;
         return Ok(0);
     }
     let rows: Vec<Vec<String>> = sums
         .iter()
         .take(shown)
         .map(|((org, product, what), count)| {
-            vec![format!("{org} {product} {what}"), count.events.to_string(), count.severity.to_string()]
+            vec![
+                format!("{org} {product} {what}"),
+                count.events.to_string(),
+                count.severity.to_string(),
+            ]
         })
         .collect();
     output::line(output::table(&["counter", "events", "severity"], &rows).trim_end())?;
@@ -148,7 +181,8 @@ pub(crate) fn over_hours(rows: &[(Cell, Count)]) -> Vec<(Name, Count)> {
     let mut sums = std::collections::BTreeMap::<Name, Count>::new();
     for (cell, count) in rows {
         let product = cell.product.as_ref().map_or_else(|| "*".to_owned(), ToString::to_string);
-        let sum = sums.entry((cell.org.to_string(), product, cell.dimension.to_text())).or_default();
+        let sum =
+            sums.entry((cell.org.to_string(), product, cell.dimension.to_text())).or_default();
         sum.events += count.events;
         sum.severity += count.severity;
     }

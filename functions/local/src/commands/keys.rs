@@ -51,7 +51,9 @@ pub(crate) async fn run(command: KeysCommand) -> anyhow::Result<u8> {
             if store.json {
                 output::json(&json!({ "keyId": key_id, "revokedAt": revoked_at }))?;
             } else {
-                output::line(&format!("{key_id} is invalid since {revoked_at}; servers notice within a minute"))?;
+                output::line(&format!(
+                    "{key_id} is invalid since {revoked_at}; servers notice within a minute"
+                ))?;
             }
         }
     }
@@ -81,7 +83,12 @@ pub(crate) async fn create<W: ApiKeys + Organisations>(
         revoked_at: None,
     };
     ApiKeys::put(world, &record).await?;
-    Ok(CreatedKey { key_id: record.key_id, key: key.reveal(), org: org.to_string(), scopes: words(scopes) })
+    Ok(CreatedKey {
+        key_id: record.key_id,
+        key: key.reveal(),
+        org: org.to_string(),
+        scopes: words(scopes),
+    })
 }
 
 /// Keys as they are listed.
@@ -99,7 +106,9 @@ pub(crate) fn listed(records: &[ApiKeyRecord]) -> Vec<ListedKey> {
 fn scopes(words: &[String]) -> anyhow::Result<Vec<Scope>> {
     let mut scopes = Vec::new();
     for word in words {
-        let Some(scope) = Scope::parse(word.trim()) else { bail!("unknown scope; choose from ingest, read, admin") };
+        let Some(scope) = Scope::parse(word.trim()) else {
+            bail!("unknown scope; choose from ingest, read, admin")
+        };
         if !scopes.contains(&scope) {
             scopes.push(scope);
         }
@@ -115,8 +124,15 @@ fn table(keys: &[ListedKey]) -> String {
     let rows: Vec<Vec<String>> = keys
         .iter()
         .map(|key| {
-            let state = key.revoked_at.map_or_else(|| "valid".to_owned(), |at| format!("revoked {at}"));
-            vec![key.key_id.clone(), key.org.clone(), key.scopes.join(","), key.created_at.to_string(), state]
+            let state =
+                key.revoked_at.map_or_else(|| "valid".to_owned(), |at| format!("revoked {at}"));
+            vec![
+                key.key_id.clone(),
+                key.org.clone(),
+                key.scopes.join(","),
+                key.created_at.to_string(),
+                state,
+            ]
         })
         .collect();
     output::table(&["key", "organisation", "scopes", "created", "state"], &rows)
@@ -124,7 +140,9 @@ fn table(keys: &[ListedKey]) -> String {
 
 fn refuse_url(url: Option<&str>) -> anyhow::Result<()> {
     match url {
-        Some(_) => bail!("keys are made and revoked in the data directory: use --data-dir without --url"),
+        Some(_) => {
+            bail!("keys are made and revoked in the data directory: use --data-dir without --url")
+        }
         None => Ok(()),
     }
 }

@@ -17,7 +17,10 @@ pub(crate) async fn run(command: OrgsCommand) -> anyhow::Result<u8> {
             if store.json {
                 output::json(&json!({ "org": org, "created": created }))?;
             } else {
-                output::line(&format!("{org} {}", if created { "created" } else { "exists already" }))?;
+                output::line(&format!(
+                    "{org} {}",
+                    if created { "created" } else { "exists already" }
+                ))?;
             }
         }
         OrgsCommand::List { store } => {

@@ -40,7 +40,9 @@ pub(crate) async fn run(args: ReplayArgs) -> anyhow::Result<u8> {
         bail!("--to must be later than --from");
     }
     if args.store.url.is_some() {
-        bail!("replay works on the data directory, beside a running server: use --data-dir without --url");
+        bail!(
+            "replay works on the data directory, beside a running server: use --data-dir without --url"
+        );
     }
     let world = open::existing(&args.store.data_dir)?;
     let report = ReplayReport {
@@ -52,7 +54,8 @@ pub(crate) async fn run(args: ReplayArgs) -> anyhow::Result<u8> {
         skipped: BTreeMap::new(),
         dry_run: args.dry_run,
     };
-    let mut replay = Replay { world, org: args.org, now: SystemClock.now(), pace: Pace::of(args.rate), report };
+    let mut replay =
+        Replay { world, org: args.org, now: SystemClock.now(), pace: Pace::of(args.rate), report };
     match args.source {
         ReplaySource::Archive => replay.archive(args.from, to, target).await?,
         ReplaySource::Quarantine => replay.quarantine(args.from, to, target).await?,

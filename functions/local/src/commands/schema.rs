@@ -13,7 +13,8 @@ pub(crate) fn run(args: &SchemaArgs) -> anyhow::Result<u8> {
         for (name, schema) in &schemas {
             let path = dir.join(name);
             let text = serde_json::to_string_pretty(schema)? + "\n";
-            std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+            std::fs::write(&path, text)
+                .with_context(|| format!("cannot write {}", path.display()))?;
             output::note(&path.display().to_string());
         }
     }

@@ -36,7 +36,9 @@ pub(crate) async fn run(args: SendArgs) -> anyhow::Result<u8> {
     if let Err(error) = outcome {
         progress.save()?;
         output::note(&format!("{} events were answered before this", report.sent));
-        return Err(error.context("what was answered stays sent; run the same command again to go on from there"));
+        return Err(error.context(
+            "what was answered stays sent; run the same command again to go on from there",
+        ));
     }
     progress.finish()?;
     print(&args, &report)?;

@@ -20,10 +20,7 @@ use super::{
     emitting::{self, Host},
     plan::{OrgPlan, Plan},
 };
-use crate::{
-    commands::keys,
-    suite::Suite,
-};
+use crate::{commands::keys, suite::Suite};
 
 /// The simulated product, connected to the suite.
 pub(crate) struct Driver {
@@ -38,7 +35,8 @@ pub(crate) struct Driver {
 impl Driver {
     /// Opens the door on a loopback port, and makes organisations, keys and hosts.
     pub(crate) async fn new(suite: &Suite, plan: Plan) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen on loopback")?;
+        let listener =
+            TcpListener::bind("127.0.0.1:0").await.context("cannot listen on loopback")?;
         let url = format!("http://{}/v1/events/batch", listener.local_addr()?);
         let router = suite.router();
         let server = tokio::spawn(async move {
@@ -48,7 +46,9 @@ impl Driver {
         });
         let (mut made, mut hosts) = (Vec::new(), Vec::new());
         for OrgPlan { org, .. } in &plan.orgs {
-            made.push(keys::create(&suite.world, org, &[Scope::Ingest], SystemClock.now()).await?.key);
+            made.push(
+                keys::create(&suite.world, org, &[Scope::Ingest], SystemClock.now()).await?.key,
+            );
             hosts.push(emitting::host(&suite.world, org).await?);
         }
         let client = connector::operator::client(Duration::from_secs(20))?;
@@ -92,7 +92,8 @@ impl Driver {
     }
 
     async fn post(&self, org: &OrgId, key: &str, events: &[Value]) -> anyhow::Result<()> {
-        let request = self.client.post(&self.url).bearer_auth(key).header("content-type", "application/json");
+        let request =
+            self.client.post(&self.url).bearer_auth(key).header("content-type", "application/json");
         let response = request.body(json!({ "events": events }).to_string()).send().await?;
         let status = response.status().as_u16();
         let body = response.bytes().await?;
@@ -130,10 +131,17 @@ impl Driver {
             }
             if told.elapsed() > Duration::from_secs(2) {
                 told = Instant::now();
-                progress.say(&format!("{} records in the stream, {pending} events on their way", ledger.stream_lag));
+                progress.say(&format!(
+                    "{} records in the stream, {pending} events on their way",
+                    ledger.stream_lag
+                ));
             }
             if started.elapsed() > patience {
-                bail!("{} records and {pending} events are not settled after {} s", ledger.stream_lag, patience.as_secs());
+                bail!(
+                    "{} records and {pending} events are not settled after {} s",
+                    ledger.stream_lag,
+                    patience.as_secs()
+                );
             }
             suite.tick().await;
             tokio::time::sleep(Duration::from_millis(100)).await;

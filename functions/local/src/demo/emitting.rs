@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use contract::{EventId, EventType, OrgId, Timestamp, event::Consent};
-use emitter::{
-    Draft, Emitter, KeyError, KeySource, RowFate, Settings, Transport, TransportError, backend, crawl, friction,
-    knowledge, task, ui,
-};
-use embedded::Store;
 use domain::pseudonym::Pseudonymiser;
+use embedded::Store;
+use emitter::{
+    Draft, Emitter, KeyError, KeySource, RowFate, Settings, Transport, TransportError, backend,
+    crawl, friction, knowledge, task, ui,
+};
 use ports::{
     keys::PseudonymKeys as _,
     staging::{Staged, Staging as _},
@@ -21,8 +21,15 @@ use super::personas::{Person, pick};
 pub(crate) struct StagingTable(pub(crate) Store);
 
 impl Transport for StagingTable {
-    async fn send(&self, rows: &[contract::staged::StagedEvent]) -> Result<Vec<RowFate>, TransportError> {
-        let fates = self.0.stage(rows).await.map_err(|_| TransportError::Unavailable { why: "the store" })?;
+    async fn send(
+        &self,
+        rows: &[contract::staged::StagedEvent],
+    ) -> Result<Vec<RowFate>, TransportError> {
+        let fates = self
+            .0
+            .stage(rows)
+            .await
+            .map_err(|_| TransportError::Unavailable { why: "the store" })?;
         Ok(fates
             .into_iter()
             .map(|fate| match fate {
@@ -35,7 +42,11 @@ impl Transport for StagingTable {
 
 impl KeySource for StagingTable {
     async fn pseudonymiser(&self, org: &OrgId) -> Result<Pseudonymiser, KeyError> {
-        let found = self.0.pseudonymiser(org).await.map_err(|_| KeyError::Unavailable { why: "the store" })?;
+        let found = self
+            .0
+            .pseudonymiser(org)
+            .await
+            .map_err(|_| KeyError::Unavailable { why: "the store" })?;
         found.map(|shared| Pseudonymiser::clone(&shared)).ok_or(KeyError::UnknownOrg)
     }
 }
@@ -97,9 +108,15 @@ pub(crate) fn emit(host: &Host, occasion: &Occasion) {
         EventType::UiDeadClick => sender.send(ui::dead_click(&screen, "copy-answer")),
         EventType::UiError => sender.send(ui::error(&screen, "FORM_INVALID")),
         EventType::UiCustom => sender.send(ui::custom(&screen, "zoom")),
-        EventType::TaskStarted => sender.send(task::started("file-claim").task_id(person.session.as_str())),
-        EventType::TaskCompleted => sender.send(task::completed("file-claim").task_id(person.session.as_str())),
-        EventType::TaskCancelled => sender.send(task::cancelled("file-claim").task_id(person.session.as_str())),
+        EventType::TaskStarted => {
+            sender.send(task::started("file-claim").task_id(person.session.as_str()))
+        }
+        EventType::TaskCompleted => {
+            sender.send(task::completed("file-claim").task_id(person.session.as_str()))
+        }
+        EventType::TaskCancelled => {
+            sender.send(task::cancelled("file-claim").task_id(person.session.as_str()))
+        }
         EventType::UserViewed => sender.send(knowledge::user_viewed("document", &object)),
         EventType::UserHighlighted => sender.send(knowledge::user_highlighted("document", &object)),
         EventType::ChatMessageCreated => {
@@ -107,7 +124,9 @@ pub(crate) fn emit(host: &Host, occasion: &Occasion) {
         }
         EventType::SourceCaptured => sender.send(knowledge::source_captured("source", &object)),
         EventType::ClaimUpserted => sender.send(knowledge::claim_upserted("claim", &object)),
-        EventType::RecommendationGenerated => sender.send(knowledge::recommendation_generated("claim", &object)),
+        EventType::RecommendationGenerated => {
+            sender.send(knowledge::recommendation_generated("claim", &object))
+        }
         EventType::CrawlItemCollected => sender.send(crawl::item_collected("job-3")),
         EventType::CrawlItemFailed => sender.send(crawl::item_failed("job-3", "RATE_LIMITED")),
         EventType::BackendError => sender.send(backend::error("summarise", "UPSTREAM_502")),

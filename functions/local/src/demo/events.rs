@@ -9,7 +9,13 @@ use serde_json::{Value, json};
 use super::personas::{Person, pick};
 
 /// A valid event of `kind`, with identifiers in every slot where a host might put one.
-pub(crate) fn event(rng: &mut fastrand::Rng, org: &str, person: &Person, kind: EventType, at: Timestamp) -> Value {
+pub(crate) fn event(
+    rng: &mut fastrand::Rng,
+    org: &str,
+    person: &Person,
+    kind: EventType,
+    at: Timestamp,
+) -> Value {
     let id = format!("{:016x}{:016x}", rng.u64(..), rng.u64(..));
     let mut event = json!({
         "schemaVersion": "1.0",
@@ -42,21 +48,41 @@ fn detail(rng: &mut fastrand::Rng, event: &mut Value, person: &Person, kind: Eve
         }
         Family::Knowledge => {
             let kind = pick(&["document", "claim", "source"], rng.usize(..));
-            set(event, "object", json!({ "type": kind, "id": format!("{kind}-{}", rng.u32(..500)) }));
+            set(
+                event,
+                "object",
+                json!({ "type": kind, "id": format!("{kind}-{}", rng.u32(..500)) }),
+            );
         }
         Family::Crawl => {
             context(event, "platform", json!(pick(&["tiktok", "youtube"], rng.usize(..))));
             context(event, "jobId", json!(format!("job-{}", rng.u32(..40))));
             if kind == EventType::CrawlItemFailed {
                 context(event, "fetchStatus", json!("error"));
-                context(event, "errorCode", json!(pick(&["RATE_LIMITED", "CONTENT_REMOVED"], rng.usize(..))));
-                context(event, "fetchError", json!(format!("blocked for {} ({})", person.address, person.phone)));
+                context(
+                    event,
+                    "errorCode",
+                    json!(pick(&["RATE_LIMITED", "CONTENT_REMOVED"], rng.usize(..))),
+                );
+                context(
+                    event,
+                    "fetchError",
+                    json!(format!("blocked for {} ({})", person.address, person.phone)),
+                );
             }
         }
         Family::Backend => {
-            context(event, "operation", json!(pick(&["summarise", "search", "export"], rng.usize(..))));
+            context(
+                event,
+                "operation",
+                json!(pick(&["summarise", "search", "export"], rng.usize(..))),
+            );
             if kind == EventType::BackendError {
-                set(event, "error", json!({ "code": "UPSTREAM_502", "latencyMs": rng.u32(20..9_000) }));
+                set(
+                    event,
+                    "error",
+                    json!({ "code": "UPSTREAM_502", "latencyMs": rng.u32(20..9_000) }),
+                );
             }
         }
     }
@@ -71,28 +97,46 @@ fn friction(rng: &mut fastrand::Rng, event: &mut Value, kind: EventType) {
     context(event, "sessionDurationSeconds", json!(rng.u32(5..3_000)));
     let action = if rng.bool() { "positive" } else { "negative" };
     context(event, "userAction", json!(action));
-    context(event, "explanationLevel", json!(pick(&["beginner", "intermediate", "expert"], rng.usize(..))));
+    context(
+        event,
+        "explanationLevel",
+        json!(pick(&["beginner", "intermediate", "expert"], rng.usize(..))),
+    );
     context(event, "complianceFlags", json!(["retention", "export"]));
     if rng.u32(..4) == 0 {
-        set(event, "signals", json!({ "suggestedTaxonomy": "T2.1", "suggestedSeverity": 3, "confidence": confidence }));
+        set(
+            event,
+            "signals",
+            json!({ "suggestedTaxonomy": "T2.1", "suggestedSeverity": 3, "confidence": confidence }),
+        );
     }
 }
 
 fn ui(rng: &mut fastrand::Rng, event: &mut Value, person: &Person, kind: EventType) {
     let screen = match rng.u32(..6) {
         0 => format!("/kunden/{}/akte", person.address),
-        1 => format!("https://app.example/auftrag/{}?mail={}#oben", rng.u32(1_000..), person.address),
+        1 => {
+            format!("https://app.example/auftrag/{}?mail={}#oben", rng.u32(1_000..), person.address)
+        }
         _ => pick(SCREENS, rng.usize(..)).to_owned(),
     };
     set(event, "screen", json!(screen));
     match kind {
         EventType::UiClick | EventType::UiDeadClick => {
             let key = pick(ELEMENTS, rng.usize(..));
-            set(event, "element", json!({ "key": key, "kind": "button", "x": rng.u32(..1_900), "y": rng.u32(..1_000) }));
+            set(
+                event,
+                "element",
+                json!({ "key": key, "kind": "button", "x": rng.u32(..1_900), "y": rng.u32(..1_000) }),
+            );
         }
         EventType::UiError => set(event, "error", json!({ "code": "FORM_INVALID" })),
         _ => {
-            context(event, "url", json!(format!("https://app.example/suche?wer={}", person.address)));
+            context(
+                event,
+                "url",
+                json!(format!("https://app.example/suche?wer={}", person.address)),
+            );
         }
     }
 }
@@ -170,5 +214,6 @@ fn context(event: &mut Value, key: &str, value: Value) {
 const PRODUCTS: &[&str] = &["workbench", "portal"];
 const FEATURES: &[&str] = &["summary", "search", "drafting", "classification", "translation"];
 const TASKS: &[&str] = &["file-claim", "answer-mail", "review-contract"];
-const SCREENS: &[&str] = &["/start", "/suche", "/akten/{id}", "/vertrag/entwurf", "/einstellungen", "/hilfe"];
+const SCREENS: &[&str] =
+    &["/start", "/suche", "/akten/{id}", "/vertrag/entwurf", "/einstellungen", "/hilfe"];
 const ELEMENTS: &[&str] = &["save", "submit", "next", "open-menu", "regenerate", "copy-answer"];

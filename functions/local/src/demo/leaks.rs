@@ -6,8 +6,10 @@ use anyhow::Context as _;
 
 /// How many of `planted` occur in any file below `dir`.
 pub(crate) fn count(dir: &Path, planted: &BTreeSet<String>) -> anyhow::Result<Found> {
-    let needles: Vec<Vec<u8>> = planted.iter().map(|text| text.to_lowercase().into_bytes()).collect();
-    let searcher = aho_corasick::AhoCorasick::new(&needles).context("too many identifiers to look for")?;
+    let needles: Vec<Vec<u8>> =
+        planted.iter().map(|text| text.to_lowercase().into_bytes()).collect();
+    let searcher =
+        aho_corasick::AhoCorasick::new(&needles).context("too many identifiers to look for")?;
     let mut found = Found { files: 0, bytes: 0, places: Vec::new() };
     walk(dir, &searcher, &mut found)?;
     Ok(found)
@@ -31,7 +33,8 @@ fn walk(dir: &Path, searcher: &aho_corasick::AhoCorasick, found: &mut Found) -> 
             walk(&path, searcher, found)?;
             continue;
         }
-        let raw = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let raw =
+            std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         found.files += 1;
         let mut texts = Vec::new();
         if raw.starts_with(&[0x1f, 0x8b]) {

@@ -39,7 +39,12 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<u8> {
     progress.say("a temporary installation with a misbehaving connector; settle, timeout and back-off are shortened");
     let suite = Suite::start(settings(folder.path())).await?;
     let plan = plan::Plan::new(args.seed, args.events, SystemClock.now());
-    progress.say(&format!("{} occasions of {} people in {} organisations", plan.events, plan.people, plan.orgs.len()));
+    progress.say(&format!(
+        "{} occasions of {} people in {} organisations",
+        plan.events,
+        plan.people,
+        plan.orgs.len()
+    ));
     let mut driver = Driver::new(&suite, plan).await?;
     driver.drive(&progress).await?;
     driver.settle(&suite, SETTLE_PATIENCE, &progress).await?;
@@ -48,7 +53,10 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<u8> {
     suite.stop(Duration::from_secs(10)).await?;
     print(&args, &report, &outcome, folder.path())?;
     let dir = folder.keep();
-    progress.say(&format!("look around: tribo ledger --data-dir {0}; or remove it: rm -r {0}", dir.display()));
+    progress.say(&format!(
+        "look around: tribo ledger --data-dir {0}; or remove it: rm -r {0}",
+        dir.display()
+    ));
     Ok(u8::from(!outcome.is_empty()))
 }
 
@@ -125,9 +133,13 @@ fn judge(suite: &Suite, report: &DemoReport) -> anyhow::Result<Vec<String>> {
     let books = mock.books();
     let taken = u64::try_from(books.events_taken())?;
     if delivered != taken {
-        wrong.push(format!("{delivered} events are booked as delivered, the connector took {taken}"));
+        wrong.push(format!(
+            "{delivered} events are booked as delivered, the connector took {taken}"
+        ));
     }
-    wrong.extend(books.violations.iter().map(|violation| format!("the connector complains: {violation:?}")));
+    wrong.extend(
+        books.violations.iter().map(|violation| format!("the connector complains: {violation:?}")),
+    );
     Ok(wrong)
 }
 
@@ -185,10 +197,12 @@ impl Folder {
         let Some(dir) = given else {
             return Ok(Self::Temporary(tempfile::Builder::new().prefix("tribo-demo-").tempdir()?));
         };
-        if dir.exists() && std::fs::read_dir(&dir).is_ok_and(|mut entries| entries.next().is_some()) {
+        if dir.exists() && std::fs::read_dir(&dir).is_ok_and(|mut entries| entries.next().is_some())
+        {
             bail!("{} is not empty", dir.display());
         }
-        std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        std::fs::create_dir_all(&dir)
+            .with_context(|| format!("cannot create {}", dir.display()))?;
         Ok(Self::Given(dir))
     }
 

@@ -78,7 +78,8 @@ pub(crate) const CAST: &[Persona] = &[
 ];
 
 /// Identifiers that were put into events and must not be found in anything that was written.
-pub(crate) const FAMILY_NAMES: &[&str] = &["quellwasser", "zwetschgenbaum", "fjordlund", "montepietra"];
+pub(crate) const FAMILY_NAMES: &[&str] =
+    &["quellwasser", "zwetschgenbaum", "fjordlund", "montepietra"];
 
 /// One person in one organisation.
 #[derive(Debug, Clone)]

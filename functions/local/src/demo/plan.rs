@@ -94,7 +94,9 @@ impl OrgPlan {
     }
 
     fn emit(&mut self, rng: &mut fastrand::Rng, person: &Person, at: Timestamp) {
-        let Ok(id) = EventId::parse(format!("host-{:016x}{:08x}", rng.u64(..), rng.u32(..))) else { return };
+        let Ok(id) = EventId::parse(format!("host-{:016x}{:08x}", rng.u64(..), rng.u32(..))) else {
+            return;
+        };
         let consent = match rng.u32(..100) {
             0 => Some(Consent { analytics: false, forward: true }),
             1 => Some(Consent { analytics: true, forward: false }),

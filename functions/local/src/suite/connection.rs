@@ -16,16 +16,11 @@ use super::{SuiteSettings, Target};
 /// The mock connector of this process.
 #[derive(Debug)]
 pub(crate) struct Mock {
-    server: MockServer,
+    _server: MockServer,
     receiver: Receiver,
 }
 
 impl Mock {
-    /// Its base URL.
-    pub(crate) fn url(&self) -> String {
-        self.server.url()
-    }
-
     /// What it took, and what it complains about.
     pub(crate) fn books(&self) -> Books {
         self.receiver.books()
@@ -45,7 +40,8 @@ pub(super) async fn connect(settings: &SuiteSettings) -> anyhow::Result<Connecti
     match &settings.target {
         Target::Mock(quirks) => mock(settings, profile, quirks.clone()).await,
         Target::Connector { url, key, secrets } => {
-            let transport = if url.starts_with("http://") { Transport::LoopbackHttp } else { https(url) };
+            let transport =
+                if url.starts_with("http://") { Transport::LoopbackHttp } else { https(url) };
             let base = BaseUrl::parse(url, transport).context("--connector")?;
             let signing = if secrets.is_empty() {
                 Source::File(signing_secret(&settings.data_dir)?)
@@ -61,7 +57,11 @@ pub(super) async fn connect(settings: &SuiteSettings) -> anyhow::Result<Connecti
     }
 }
 
-async fn mock(settings: &SuiteSettings, profile: Profile, quirks: Quirks) -> anyhow::Result<Connection> {
+async fn mock(
+    settings: &SuiteSettings,
+    profile: Profile,
+    quirks: Quirks,
+) -> anyhow::Result<Connection> {
     let key = format!("mock-{}", HEXLOWER.encode(&random::<16>()?));
     let secret = new_secret()?;
     let receiver = Receiver::new(MockSettings {
@@ -71,16 +71,18 @@ async fn mock(settings: &SuiteSettings, profile: Profile, quirks: Quirks) -> any
         shape: Shape::Flat,
         quirks,
     });
-    let server = MockServer::start(receiver.clone(), SystemClock, 0).await.context("the mock connector")?;
+    let server =
+        MockServer::start(receiver.clone(), SystemClock, 0).await.context("the mock connector")?;
     let base = BaseUrl::parse(&server.url(), Transport::LoopbackHttp)?;
     let secrets = Secrets::new(Source::Text(key), Source::Text(secret));
     let endpoint = HttpEndpoint::new(base, secrets, &settings.policy)?;
-    Ok(Connection { endpoint, profile, mock: Some(Arc::new(Mock { server, receiver })) })
+    Ok(Connection { endpoint, profile, mock: Some(Arc::new(Mock { _server: server, receiver })) })
 }
 
 /// The port of an https URL is the operator's choice, made by writing it.
 fn https(url: &str) -> Transport {
-    let authority = url.strip_prefix("https://").unwrap_or_default().split('/').next().unwrap_or_default();
+    let authority =
+        url.strip_prefix("https://").unwrap_or_default().split('/').next().unwrap_or_default();
     match authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok()) {
         Some(port) => Transport::HttpsOn(port),
         None => Transport::Https,

@@ -3,16 +3,12 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, bail};
-use contract::{
-    Code, Event, Timestamp,
-    limits::STAGING_TTL_MS,
-    staged::StagedEvent,
-};
+use contract::{Code, Event, Timestamp, limits::STAGING_TTL_MS, staged::StagedEvent};
 use domain::{
     admit::{self, Admission},
     batching,
-    intake::{self, Course, Door, Outcome},
     delivery::ParkedEvent,
+    intake::{self, Course, Door, Outcome},
     profile::{Profile, Slot},
     triage::{self, Class},
 };
@@ -52,8 +48,10 @@ impl Replay {
     }
 
     async fn count_again(&mut self, events: &[Event]) -> anyhow::Result<()> {
-        let keys: Vec<EventKey> =
-            events.iter().map(|event| EventKey { org: event.org_id.clone(), id: event.event_id.clone() }).collect();
+        let keys: Vec<EventKey> = events
+            .iter()
+            .map(|event| EventKey { org: event.org_id.clone(), id: event.event_id.clone() })
+            .collect();
         let known = self.world.known(&keys).await?;
         let mut records = Vec::new();
         for (event, known) in events.iter().zip(known) {
@@ -128,15 +126,24 @@ impl Replay {
             return Ok(Err("its id belongs to another event"));
         }
         let seal_key = self.world.seal_key().await?;
-        let by_record = seal_key.open(&format!("{}/{}", record.shard, record.sequence), &record.sealed);
+        let by_record =
+            seal_key.open(&format!("{}/{}", record.shard, record.sequence), &record.sealed);
         if let Some(bytes) = by_record {
-            return Ok(match triage::classify(&bytes, record.arrived_at).at(record.arrived_at, self.now) {
-                Class::Event(admitted) => put(&admitted.event, admitted.admission, target, self.now)?,
-                Class::Poison(poison) => Err(poison.fault.code.as_str()),
-                Class::Sealed(_) | Class::Ignored(_) | Class::Rescue(_) => Err("not an event by itself"),
-            });
+            return Ok(
+                match triage::classify(&bytes, record.arrived_at).at(record.arrived_at, self.now) {
+                    Class::Event(admitted) => {
+                        put(&admitted.event, admitted.admission, target, self.now)?
+                    }
+                    Class::Poison(poison) => Err(poison.fault.code.as_str()),
+                    Class::Sealed(_) | Class::Ignored(_) | Class::Rescue(_) => {
+                        Err("not an event by itself")
+                    }
+                },
+            );
         }
-        let Some(event_id) = &record.event_id else { return Ok(Err("cannot be opened with today's key")) };
+        let Some(event_id) = &record.event_id else {
+            return Ok(Err("cannot be opened with today's key"));
+        };
         let Some(bytes) = seal_key.open(&format!("{}/{event_id}", self.org), &record.sealed) else {
             return Ok(Err("cannot be opened with today's key"));
         };
@@ -198,17 +205,23 @@ impl Replay {
     async fn unpark(&self, events: &[ParkedEvent], profile: &Profile) -> anyhow::Result<usize> {
         for _ in 0..LEASE_TRIES {
             let now = SystemClock.now();
-            let Some(lease) = self.world.acquire(&self.org, now, now.plus_ms(LEASE_MS)).await? else {
+            let Some(lease) = self.world.acquire(&self.org, now, now.plus_ms(LEASE_MS)).await?
+            else {
                 tokio::time::sleep(LEASE_PAUSE).await;
                 continue;
             };
             let slot = Slot { org: &self.org, seq: batching::sequence(lease.next_seq) };
-            let Some((batch, taken)) = batching::again(events, &slot, profile, profile.caps()) else { return Ok(0) };
+            let Some((batch, taken)) = batching::again(events, &slot, profile, profile.caps())
+            else {
+                return Ok(0);
+            };
             let outcome = self.world.unpark(&lease, batch, now).await?;
             Leases::release(&self.world, &lease, lease.breaker).await?;
             match outcome {
                 FormOutcome::Formed => return Ok(taken),
-                FormOutcome::Stale { .. } => bail!("some of these events are no longer parked; run the replay again"),
+                FormOutcome::Stale { .. } => {
+                    bail!("some of these events are no longer parked; run the replay again")
+                }
                 FormOutcome::Fenced => {}
             }
         }
@@ -226,16 +239,21 @@ fn put(
         (Admission::Forward, ReplayTarget::Forward) => Ok(Put::Stage(staged(event, now)?)),
         (_, ReplayTarget::Forward) => Err("not for the connector"),
         (Admission::Suppress, ReplayTarget::Counters) => Err("the person did not agree"),
-        (Admission::Forward | Admission::Count | Admission::Withhold, ReplayTarget::Counters) => Ok(Put::Stream {
-            event_id: event.event_id.clone(),
-            ck: admit::ck(event),
-            record: plain_record(event)?,
-        }),
+        (Admission::Forward | Admission::Count | Admission::Withhold, ReplayTarget::Counters) => {
+            Ok(Put::Stream {
+                event_id: event.event_id.clone(),
+                ck: admit::ck(event),
+                record: plain_record(event)?,
+            })
+        }
     })
 }
 
 fn plain_record(event: &Event) -> anyhow::Result<StreamRecord> {
-    Ok(StreamRecord { partition_key: admit::partition_key(event), data: serde_json::to_vec(event)? })
+    Ok(StreamRecord {
+        partition_key: admit::partition_key(event),
+        data: serde_json::to_vec(event)?,
+    })
 }
 
 fn staged(event: &Event, now: Timestamp) -> anyhow::Result<StagedEvent> {

@@ -46,11 +46,17 @@ struct Saved {
 impl Progress {
     /// Reads the progress of an interrupted command, if `resume` and there is any.
     pub(super) fn open(file: &Path, url: &str, resume: bool) -> anyhow::Result<Self> {
-        let fresh = |kept| Self { lines_done: 0, report: SendReport::default(), kept, saved_at: Instant::now() };
+        let fresh = |kept| Self {
+            lines_done: 0,
+            report: SendReport::default(),
+            kept,
+            saved_at: Instant::now(),
+        };
         if !resume {
             return Ok(fresh(None));
         }
-        let metadata = std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let metadata =
+            std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?;
         if !metadata.is_file() {
             return Ok(fresh(None));
         }
@@ -63,13 +69,18 @@ impl Progress {
         let mut name = file.file_name().unwrap_or_default().to_owned();
         name.push(".tribo-send");
         let path = file.with_file_name(name);
-        let saved = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Saved>(&bytes).ok());
+        let saved = std::fs::read(&path)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice::<Saved>(&bytes).ok());
         let saved = saved.filter(|saved| saved.identity == identity);
         let kept = Some(Kept { path, identity });
         Ok(match saved {
-            Some(saved) => {
-                Self { lines_done: saved.lines_done, report: saved.report, kept, saved_at: Instant::now() }
-            }
+            Some(saved) => Self {
+                lines_done: saved.lines_done,
+                report: saved.report,
+                kept,
+                saved_at: Instant::now(),
+            },
             None => fresh(kept),
         })
     }
@@ -102,8 +113,11 @@ impl Progress {
     /// Saves.
     pub(super) fn save(&self) -> anyhow::Result<()> {
         let Some(kept) = &self.kept else { return Ok(()) };
-        let saved =
-            Saved { identity: kept.identity.clone(), lines_done: self.lines_done, report: self.report.clone() };
+        let saved = Saved {
+            identity: kept.identity.clone(),
+            lines_done: self.lines_done,
+            report: self.report.clone(),
+        };
         let next = kept.path.with_extension("tribo-send.next");
         // A folder that cannot be written to only costs the ability to resume.
         if std::fs::write(&next, serde_json::to_vec(&saved)?).is_ok() {

@@ -54,17 +54,27 @@ impl Lines {
         let (source, bytes_total): (Box<dyn Read + Send>, _) = if path.as_os_str() == "-" {
             (Box::new(std::io::stdin()), None)
         } else {
-            let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let file =
+                File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
             let bytes = file.metadata()?.len();
             (Box::new(file), Some(bytes))
         };
-        let mut plain = BufReader::with_capacity(BUFFER, Counted { source, bytes: Arc::clone(&bytes_read) });
+        let mut plain =
+            BufReader::with_capacity(BUFFER, Counted { source, bytes: Arc::clone(&bytes_read) });
         let input: Box<dyn BufRead + Send> = if plain.fill_buf()?.starts_with(&GZIP_MAGIC) {
             Box::new(BufReader::with_capacity(BUFFER, flate2::bufread::MultiGzDecoder::new(plain)))
         } else {
             Box::new(plain)
         };
-        Ok(Self { bytes_total, bytes_read, input, batch_events, line: 0, seen: HashMap::new(), held: None })
+        Ok(Self {
+            bytes_total,
+            bytes_read,
+            input,
+            batch_events,
+            line: 0,
+            seen: HashMap::new(),
+            held: None,
+        })
     }
 
     /// Bytes of the file read so far.
@@ -74,8 +84,13 @@ impl Lines {
 
     /// The next batch after line `skip`; lines before it are read for their ids only.
     pub(super) fn next_batch(&mut self, skip: u64) -> anyhow::Result<Option<Batch>> {
-        let mut batch =
-            Batch { first_line: 0, last_line: 0, body: OPEN.to_vec(), events: 0, refused: Vec::new() };
+        let mut batch = Batch {
+            first_line: 0,
+            last_line: 0,
+            body: OPEN.to_vec(),
+            events: 0,
+            refused: Vec::new(),
+        };
         while let Some((number, event)) = self.next_event(skip, &mut batch)? {
             if batch.body.len() + event.len() + CLOSE.len() + 1 > BODY_BYTES_MAX {
                 self.held = Some((number, event));
@@ -95,14 +110,23 @@ impl Lines {
         Ok((batch.last_line > 0).then_some(batch))
     }
 
-    fn next_event(&mut self, skip: u64, batch: &mut Batch) -> anyhow::Result<Option<(u64, String)>> {
+    fn next_event(
+        &mut self,
+        skip: u64,
+        batch: &mut Batch,
+    ) -> anyhow::Result<Option<(u64, String)>> {
         if let Some(held) = self.held.take() {
             return Ok(Some(held));
         }
         let mut bytes = Vec::new();
         loop {
             bytes.clear();
-            if self.input.read_until(b'\n', &mut bytes).context("the file cannot be read to its end")? == 0 {
+            if self
+                .input
+                .read_until(b'\n', &mut bytes)
+                .context("the file cannot be read to its end")?
+                == 0
+            {
                 return Ok(None);
             }
             self.line += 1;
@@ -145,7 +169,10 @@ impl Lines {
         content.copy_from_slice(digest.split_at(16).0);
         let occurrence = self.seen.entry(content).or_default();
         *occurrence += 1;
-        fields.insert("eventId".to_owned(), format!("line-{}-{occurrence}", HEXLOWER.encode(&content)).into());
+        fields.insert(
+            "eventId".to_owned(),
+            format!("line-{}-{occurrence}", HEXLOWER.encode(&content)).into(),
+        );
         Ok(event.to_string())
     }
 }
@@ -194,7 +221,12 @@ mod tests {
 
     fn ids(batch: &Batch) -> Vec<String> {
         let body: Value = serde_json::from_slice(&batch.body).unwrap();
-        body["events"].as_array().unwrap().iter().map(|e| e["eventId"].as_str().unwrap().to_owned()).collect()
+        body["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|e| e["eventId"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     #[test]
@@ -216,7 +248,8 @@ mod tests {
 
     #[test]
     fn a_line_that_is_no_event_is_refused_alone() {
-        let found = batches(b"{\"eventId\":\"a\"}\nnonsense\n[1]\n\n{\"eventId\":\"b\"}\n\xff\n", 500, 0);
+        let found =
+            batches(b"{\"eventId\":\"a\"}\nnonsense\n[1]\n\n{\"eventId\":\"b\"}\n\xff\n", 500, 0);
         assert_eq!(found.len(), 1);
         assert_eq!(ids(&found[0]), ["a", "b"]);
         assert_eq!(found[0].refused, [Code::InvalidJson, Code::InvalidShape, Code::InvalidJson]);

@@ -97,17 +97,26 @@ impl Sender {
             .body(batch.body.clone());
         let response = match request.send().await {
             Ok(response) => response,
-            Err(error) if error.is_builder() => return Err(error).context("the URL cannot be used"),
-            Err(error) => return Ok(Reply::TryAgain { after: None, why: format!("no answer from {}: {error}", self.url) }),
+            Err(error) if error.is_builder() => {
+                return Err(error).context("the URL cannot be used");
+            }
+            Err(error) => {
+                return Ok(Reply::TryAgain {
+                    after: None,
+                    why: format!("no answer from {}: {error}", self.url),
+                });
+            }
         };
         let status = response.status().as_u16();
-        let after = response.headers().get("retry-after").and_then(|v| v.to_str().ok()?.parse().ok());
+        let after =
+            response.headers().get("retry-after").and_then(|v| v.to_str().ok()?.parse().ok());
         let Ok(body) = response.bytes().await else {
             return Ok(Reply::TryAgain { after: None, why: "the answer broke off".to_owned() });
         };
         match status {
             202 => {
-                let answer: IngestAnswer = serde_json::from_slice(&body).context("the answer is not the contract's")?;
+                let answer: IngestAnswer =
+                    serde_json::from_slice(&body).context("the answer is not the contract's")?;
                 Ok(Reply::Answered(answer.events))
             }
             408 | 429 | 500.. => Ok(Reply::TryAgain {
@@ -137,7 +146,8 @@ impl Tally {
             EventStatus::Accepted | EventStatus::Quarantined => self.accepted += 1,
             EventStatus::Duplicate => self.duplicates += 1,
             EventStatus::Rejected => {
-                let code = answer.code.map_or_else(|| "unknown".to_owned(), |code| code.to_string());
+                let code =
+                    answer.code.map_or_else(|| "unknown".to_owned(), |code| code.to_string());
                 *self.rejected.entry(code).or_default() += 1;
             }
         }

@@ -1,8 +1,10 @@
 //! What a server acknowledged survives `kill -9` at any instant, and nothing is counted twice.
 //!
 //! `KILL_CYCLES` sets how often the server is killed; the full campaign is 200:
-//! `KILL_CYCLES=200 cargo test --release -p suite --test kill_nine -- --nocapture`.
+//! `KILL_CYCLES=200 cargo test --release -p tribo --test kill_nine -- --nocapture`.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+
+mod common;
 
 use std::{
     collections::BTreeMap,
@@ -11,9 +13,9 @@ use std::{
     time::Duration,
 };
 
+use common::{self as local, Local};
 use contract::{Timestamp, ingest::IngestAnswer};
 use serde_json::{Value, json};
-use suite::local::{self, Local};
 
 /// What the client knows.
 #[derive(Default)]
