@@ -104,7 +104,7 @@ impl<W: World, E: Connector, C: Clock, R: Entropy> Batcher<W, E, C, R> {
         let now = self.clock.now();
         shift.breaker = verdict.health.applied(&shift.breaker, now, &self.settings.policy);
         self.tell(shift, head, &verdict);
-        let announcements = announcements(shift, head, &verdict.settlement, now);
+        let facts = announcements(shift, head, &verdict.settlement, now);
         let pace = verdict.pace;
         let counted = shift.counted(head, &verdict);
         let lease = &shift.lease;
@@ -114,7 +114,7 @@ impl<W: World, E: Connector, C: Clock, R: Entropy> Batcher<W, E, C, R> {
                     self.memory.saw_taken(&lease.org, now);
                 }
                 shift.work = counted;
-                self.announce(&announcements).await;
+                shift.announcements.extend(facts);
             }
             // Somebody settled it before; what is first in line now is another batch.
             SettleOutcome::Gone => {}
@@ -215,16 +215,6 @@ impl<W: World, E: Connector, C: Clock, R: Entropy> Batcher<W, E, C, R> {
                 "split batch {seq} of {org}"
             ),
             Settlement::Delivered { .. } | Settlement::Partial { .. } => {}
-        }
-    }
-
-    /// The facts are in the books already; whoever listens too late finds them there.
-    async fn announce(&self, announcements: &[Announcement]) {
-        if announcements.is_empty() {
-            return;
-        }
-        if let Err(error) = self.world.publish(announcements).await {
-            tracing::warn!(%error, "an announcement was not published: {error}");
         }
     }
 }

@@ -4,6 +4,7 @@ use contract::{OrgId, Timestamp};
 use domain::breaker::Breaker;
 use ports::{
     PortResult,
+    bus::Announcement,
     clock::{Clock, Entropy},
     delivery::Lease,
 };
@@ -23,6 +24,8 @@ pub(crate) struct Shift {
     /// Rows staged later than so many ms ago are left alone.
     pub(crate) settle_ms: i64,
     pub(crate) work: Work,
+    /// What is to be announced at the end.
+    pub(crate) announcements: Vec<Announcement>,
 }
 
 /// Whether the work may go on.
@@ -48,11 +51,13 @@ impl<W: World, E: Connector, C: Clock, R: Entropy> Batcher<W, E, C, R> {
         };
         let breaker = lease.breaker;
         let ends_at = now.plus_ms(policy.org_budget_ms).min(last_start);
-        let mut shift = Shift { lease, breaker, ends_at, settle_ms, work: Work::default() };
+        let (work, announcements) = Default::default();
+        let mut shift = Shift { lease, breaker, ends_at, settle_ms, work, announcements };
         let ended = match self.shift(&mut shift).await {
             Ok(ended) => ended,
             Err(error) => Ended::Failed(error),
         };
+        self.announce(&shift.announcements).await;
         let oldest_ms = self.oldest_ms(&org, &ended).await;
         // A lease that is not given back expires: the next tick but one goes on.
         if let Err(error) = self.world.release(&shift.lease, shift.breaker).await {
@@ -84,6 +89,16 @@ impl<W: World, E: Connector, C: Clock, R: Entropy> Batcher<W, E, C, R> {
         }
         shift.lease.until = until;
         Ok(Step::GoOn)
+    }
+
+    /// The facts are in the books already; whoever listens too late finds them there.
+    async fn announce(&self, announcements: &[Announcement]) {
+        if announcements.is_empty() {
+            return;
+        }
+        if let Err(error) = self.world.publish(announcements).await {
+            tracing::warn!(%error, "announcements were not published: {error}");
+        }
     }
 
     /// Only an observation: a failure to read it is no failure.

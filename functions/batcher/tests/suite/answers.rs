@@ -290,3 +290,53 @@ async fn a_dead_organisation_at_the_mock_is_dead_only_there() {
     assert_eq!((report.work.events_delivered, report.work.retries), (1, 1));
     assert_eq!(rig.balance("other").await, (1, 0, 0));
 }
+
+/// Collects log lines.
+#[derive(Clone, Default)]
+struct Lines(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_log_line_holds_a_secret_a_token_or_a_word_of_the_connectors() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+
+    let rig = Rig::new(Quirks::default());
+    let token = "u1.3.00000000000000000000000000";
+    rig.emit_with("acme", 4, &serde_json::json!({"actorId": token})).await;
+    let said = |status: u16| DeliveryAnswer::Http {
+        status,
+        retry_after: Some("CANARY".into()),
+        body: br#"{"error":"CANARY","success":false,"errors":[{"reason":"CANARY"}]}"#.to_vec(),
+    };
+    let statuses = [500, 429, 302, 403, 401, 401, 400, 422, 200];
+    let failures = [DeliveryFailure::Timeout, DeliveryFailure::Refused].map(DeliveryAnswer::Failed);
+    let watched =
+        Watched::new(rig.endpoint()).answering(statuses.map(said).into_iter().chain(failures));
+    let batcher = rig.batcher_of(rig.store.clone(), watched.clone());
+    for _ in 0..200 {
+        rig.tick(&batcher).await;
+    }
+    assert_eq!(rig.balance("acme").await.2, 0);
+    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("http 500") && log.contains("split batch"), "{log}");
+    for forbidden in ["CANARY", token, "key-1", "whsec", "MfKQ9r8", "Bearer", "evt_"] {
+        assert!(!log.contains(forbidden), "{forbidden}: {log}");
+    }
+}

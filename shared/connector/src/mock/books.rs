@@ -25,10 +25,12 @@ pub struct Books {
 /// One organisation's books.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OrgBooks {
-    /// The batches taken, in the order of arrival.
+    /// The last batches taken, at most 5,000, in the order of arrival.
     pub batches: Vec<TakenBatch>,
-    /// Events taken and the batch that brought each first.
+    /// Their events, and the batch that brought each first.
     pub taken: BTreeMap<String, String>,
+    /// Events ever taken, each once.
+    pub events_taken: usize,
     /// Events refused for good.
     pub rejected: BTreeSet<String>,
 }
@@ -122,14 +124,56 @@ impl Books {
     /// Events taken, over all organisations, each once.
     #[must_use]
     pub fn events_taken(&self) -> usize {
-        self.orgs.values().map(|org| org.taken.len()).sum()
+        self.orgs.values().map(|org| org.events_taken).sum()
     }
 }
 
 impl OrgBooks {
+    /// Adds a batch. Beyond the limit the older half is forgotten, so that a mock may run for months; answers the
+    /// batches that were.
+    pub(super) fn add(&mut self, batch: TakenBatch) -> Vec<TakenBatch> {
+        self.events_taken += batch.events.len();
+        self.batches.push(batch);
+        if self.batches.len() <= BATCHES_REMEMBERED {
+            return Vec::new();
+        }
+        let forgotten: Vec<TakenBatch> = self.batches.drain(..BATCHES_REMEMBERED / 2).collect();
+        for event in forgotten.iter().flat_map(|batch| &batch.events) {
+            self.taken.remove(event);
+        }
+        forgotten
+    }
+
     /// The events in the order in which they arrived, each where it was first taken.
     #[must_use]
     pub fn in_order(&self) -> Vec<&str> {
         self.batches.iter().flat_map(|batch| batch.events.iter().map(String::as_str)).collect()
+    }
+}
+
+const BATCHES_REMEMBERED: usize = 5_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_long_ago_is_forgotten_but_stays_counted() {
+        let mut org = OrgBooks::default();
+        let mut forgotten = 0;
+        for number in 0..=BATCHES_REMEMBERED {
+            let event = format!("evt_{number:016x}");
+            org.taken.insert(event.clone(), number.to_string());
+            let batch = TakenBatch {
+                batch_id: number.to_string(),
+                seq: number.to_string(),
+                events: vec![event],
+                at: Timestamp::default(),
+            };
+            forgotten += org.add(batch).len();
+        }
+        assert_eq!(forgotten, BATCHES_REMEMBERED / 2);
+        assert_eq!(org.batches.len(), org.taken.len());
+        assert_eq!((org.events_taken, org.batches[0].seq.as_str()), (5_001, "2500"));
     }
 }

@@ -340,12 +340,15 @@ impl State {
             }
         }
         let answer = answer(&events, &errors, duplicates, &quirks);
-        org.batches.push(TakenBatch {
+        let forgotten = org.add(TakenBatch {
             batch_id: parcel.batch_id.clone(),
             seq: parcel.seq.clone(),
             events,
             at: now,
         });
+        for batch in forgotten {
+            self.known.remove(&batch.batch_id);
+        }
         let answer = match self.settings.shape {
             Shape::Flat => answer,
             Shape::Wrapped => json!({"success": true, "data": answer}),
