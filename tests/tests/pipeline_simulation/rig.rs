@@ -1,37 +1,22 @@
 //! One run: a store, those who send, a pump with the processor behind it, batchers, a connector, and time.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
-    },
-};
+use std::sync::Arc;
 
 use batcher::Batcher;
 use contract::Timestamp;
-use domain::{
-    api_key::{ApiKey, Scope},
-    counters::{Cell, Count},
-    delivery::DeliveryPolicy,
-    profile::{Credentials, Profile, Sender},
-    signature::SigningSecret,
-};
-use embedded::{Durability, Options, Store};
+use embedded::Store;
 use ingest::{Ingest, config::Config};
 use ports::{
     PortResult,
     accounts::Accounts,
     chance::Chance,
-    clock::{Clock, Entropy},
+    clock::Clock,
     faulty::{FaultPlan, Faulty, Pause, Rates},
-    keys::{ApiKeyRecord, ApiKeys},
-    reference::Organisations,
     stream::{EventStream, StreamRecord},
 };
-use processor::{Invocation, Processor};
+use processor::Processor;
 use pump::{
-    FunctionError, Settings, StreamFunction, redrive,
+    Settings, redrive,
     sim::{Mapping, Task, Weather, complete, interleave},
 };
 use tempfile::TempDir;
@@ -40,44 +25,11 @@ use crate::{
     clients::{Clients, Door, Heard, ORGS, org},
     connector::{Hostile, Hostility},
     invariants::{Broken, ReadShard, Remains, garbage, is_broken},
+    parts::{
+        Base, Dice, Forced, Function, Hands, Variant, credentials, directory, open, prepare,
+        sending,
+    },
 };
-
-/// The store, failing by seed.
-pub(crate) type Base = Faulty<Store>;
-
-/// How the processor is built: honestly, or with a mistake.
-pub(crate) trait Variant: Default + Send + Sync {
-    /// What the processor sees of the world.
-    type World: processor::World + Send + Sync;
-
-    /// The world over the store.
-    fn world(&self, base: Base) -> Self::World;
-
-    /// What the mapping hears of an invocation.
-    fn answer(&self, answer: Result<String, FunctionError>) -> Result<String, FunctionError> {
-        answer
-    }
-
-    /// Does every attempt at a batch bear a key of its own?
-    const NEW_KEYS: bool = false;
-
-    /// Counters that are kept elsewhere than in the store.
-    fn counters(&self) -> Option<BTreeMap<Cell, Count>> {
-        None
-    }
-}
-
-/// The processor as it is.
-#[derive(Default)]
-pub(crate) struct Honest;
-
-impl Variant for Honest {
-    type World = Base;
-
-    fn world(&self, base: Base) -> Base {
-        base
-    }
-}
 
 /// What happens in a run.
 #[derive(Debug, Clone)]
@@ -89,6 +41,10 @@ pub(crate) struct Script {
     /// Tasks dropped per hundred awaits.
     crash_percent: u8,
     rounds: usize,
+    /// Mappings that read the same stream for the same consumer; more than one is a mistake of the platform's.
+    mappings: usize,
+    /// Some ids are used for two bodies.
+    disputes: bool,
 }
 
 impl Script {
@@ -101,6 +57,8 @@ impl Script {
             hostility: Hostility::Full,
             crash_percent: 1,
             rounds: 25,
+            mappings: 2,
+            disputes: true,
         }
     }
 
@@ -111,6 +69,8 @@ impl Script {
             weather: Weather::default(),
             hostility: Hostility::None,
             crash_percent: 0,
+            mappings: 1,
+            disputes: false,
             ..Self::stormy(seed)
         }
     }
@@ -141,58 +101,6 @@ pub(crate) fn play<V: Variant>(script: &Script) -> Played {
     complete(async { Rig::<V>::new(script).await.play().await })
 }
 
-/// A clock that moves when it is told to.
-#[derive(Debug, Clone)]
-pub(crate) struct Hands(Arc<AtomicI64>);
-
-impl Hands {
-    fn forward(&self, ms: usize) {
-        self.0.fetch_add(i64::try_from(ms).unwrap(), Ordering::SeqCst);
-    }
-}
-
-impl Clock for Hands {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_ms(self.0.load(Ordering::SeqCst))
-    }
-}
-
-/// Unpredictable to whoever does not know the seed.
-#[derive(Debug, Clone)]
-struct Dice(Arc<AtomicU64>);
-
-impl Entropy for Dice {
-    fn bytes(&self) -> [u8; 16] {
-        let mut chance = Chance::of(self.0.fetch_add(1, Ordering::SeqCst));
-        let (low, high) = (u128::from(chance.number()), u128::from(chance.number()));
-        (low | high << 64).to_le_bytes()
-    }
-}
-
-/// The processor behind a mapping.
-struct Function<V: Variant> {
-    variant: V,
-    processor: Processor<V::World, Hands>,
-}
-
-impl<V: Variant> StreamFunction for Function<V> {
-    async fn invoke(&self, payload: &str) -> Result<String, FunctionError> {
-        let handled = self.processor.handle_payload(payload, &Invocation::default()).await;
-        self.variant.answer(handled.map_err(FunctionError::failed))
-    }
-}
-
-/// The same for what was given up.
-struct Forced<V: Variant>(Arc<Function<V>>);
-
-impl<V: Variant> StreamFunction for Forced<V> {
-    async fn invoke(&self, payload: &str) -> Result<String, FunctionError> {
-        let invocation = Invocation { deadline: None, force_quarantine: true };
-        let handled = self.0.processor.handle_payload(payload, &invocation).await;
-        handled.map_err(FunctionError::failed)
-    }
-}
-
 type Pumping<V> = Mapping<Base, Arc<Function<V>>, Hands>;
 type Batching = Batcher<Base, Faulty<Hostile>, Hands, Dice>;
 
@@ -217,13 +125,13 @@ struct Rig<V: Variant> {
 impl<V: Variant> Rig<V> {
     async fn new(script: &Script) -> Self {
         let mut chance = Chance::of(script.seed);
-        let clock = Hands(Arc::new(AtomicI64::new(START_MS)));
+        let clock = Hands::noon();
         let directory = directory();
         let store = open(&directory, &clock, 1 + chance.below(3));
         let api_key = prepare(&store, &clock).await;
         let plan = FaultPlan::seeded(chance.number(), script.rates).stepwise();
         let world = Faulty::new(store.clone(), plan.clone());
-        let dice = Dice(Arc::new(AtomicU64::new(chance.number() >> 1)));
+        let dice = Dice::of(chance.number() >> 1);
 
         let door = Ingest::new(world.clone(), clock.clone(), dice.clone(), Config::default());
         let variant = V::default();
@@ -243,9 +151,7 @@ impl<V: Variant> Rig<V> {
             Mapping::new(world.clone(), function, clock, settings, chance, script.weather)
         };
         let mappings = [mapping(), mapping()];
-        let credentials =
-            Credentials::new("key-1", SigningSecret::parse_all(SIGNING).unwrap()).unwrap();
-        let connector = Hostile::new(chance.fork(), script.hostility, credentials, V::NEW_KEYS);
+        let connector = Hostile::new(chance.fork(), script.hostility, credentials(), V::NEW_KEYS);
         let batcher = || {
             let (world, clock) = (world.clone(), clock.clone());
             let endpoint = Faulty::new(connector.clone(), plan.clone());
@@ -253,7 +159,7 @@ impl<V: Variant> Rig<V> {
         };
         Self {
             batchers: [batcher(), batcher()],
-            clients: Clients::new(&mut chance, clock.now(), patient),
+            clients: Clients::new(&mut chance, clock.now(), patient && script.disputes),
             door: ingest::router(Arc::new(door)),
             script: script.clone(),
             played: Played::default(),
@@ -306,7 +212,7 @@ impl<V: Variant> Rig<V> {
             let door = &door;
             tasks.push(Box::pin(async move { Done::Heard(clients.call(call, door).await) }));
         }
-        for mapping in &mut self.mappings {
+        for mapping in self.mappings.iter_mut().take(self.script.mappings) {
             tasks.push(Box::pin(async move {
                 let mut trace = Vec::new();
                 for _ in 0..turns {
@@ -469,7 +375,8 @@ impl<V: Variant> Rig<V> {
         self.played.broken.extend(remains.judge().await);
         let report = self.store.ledger(None, now).await.unwrap();
         self.played.accepted = self.clients.truth.accepted.len();
-        self.played.parked = report.orgs.iter().map(|row| row.parked as usize).sum();
+        self.played.parked =
+            report.orgs.iter().map(|row| usize::try_from(row.parked).unwrap()).sum();
         (self.played.posts, self.played.taken) =
             self.connector.seen(|seen| (seen.posts, seen.taken.len()));
     }
@@ -494,51 +401,6 @@ fn told(done: PortResult<impl std::fmt::Debug>) -> Result<String, &'static str> 
     done.map(|done| format!("{done:?}")).map_err(|error| error.operation)
 }
 
-/// In memory where the system has such a place: the archive is synced object by object.
-fn directory() -> TempDir {
-    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
-}
-
-fn open(directory: &TempDir, clock: &Hands, shards: usize) -> Store {
-    let options = Options {
-        durability: Durability::Relaxed,
-        shards: u32::try_from(shards).unwrap(),
-        clock: Arc::new(clock.clone()),
-        ..Options::default()
-    };
-    Store::open(directory.path(), options).unwrap()
-}
-
-/// Organisations, keys, and the clients' key as they present it.
-async fn prepare(store: &Store, clock: &Hands) -> String {
-    store.create_keys_if_absent().unwrap();
-    for name in ORGS {
-        store.create(&org(name)).await.unwrap();
-    }
-    let key = ApiKey::new([7; 16], [9; 32]);
-    let record = ApiKeyRecord {
-        key_id: key.key_id().to_owned(),
-        secret_hash: key.secret_hash(),
-        orgs: ORGS.iter().map(|name| org(name)).collect(),
-        scopes: vec![Scope::Ingest],
-        created_at: clock.now(),
-        revoked_at: None,
-    };
-    store.put(&record).await.unwrap();
-    key.reveal()
-}
-
-fn sending() -> batcher::Settings {
-    batcher::Settings {
-        profile: Profile::parse("athena-eu").unwrap(),
-        policy: DeliveryPolicy::default(),
-        sender: Sender::new("simulation", "eu-central-1").unwrap(),
-    }
-}
-
-/// 2026-02-13T12:00:00Z.
-const START_MS: i64 = 1_770_984_000_000;
-const SIGNING: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const REST_ROUNDS_MAX: usize = 200;
 const GARBAGE: [&[u8]; 4] =
     [b"{\"eventId\":", b"\xF3\x89\x9A\xC2 packed", b"[1,2,3]", b"\xFF\xFE no text"];

@@ -24,7 +24,7 @@ use ports::{
 };
 use pump::FunctionError;
 
-use crate::rig::{Base, Variant};
+use crate::parts::{Base, Variant};
 
 /// Acknowledges a batch whatever became of it.
 #[derive(Default)]
