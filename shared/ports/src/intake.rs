@@ -35,7 +35,8 @@ pub struct Entry {
     pub org: OrgId,
     /// The answer it gets unless the store knows the event already.
     pub answer: EventAnswer,
-    /// What to write.
+    /// What to write. An event that collides with an earlier one of the request is rejected and has its body here all
+    /// the same, see [`Receipt::Stored`].
     pub put: Put,
 }
 

@@ -45,8 +45,8 @@ async fn every_hostile_request_gets_its_answer_and_stores_nothing_it_should_not(
     assert!(!kept.windows(CANARY.len()).any(|window| window == CANARY.as_bytes()));
 }
 
-/// What an event is told when it is durable, in the stream or aside.
-const STORED: [&str; 3] = ["accepted", "late", "unknown_event_type"];
+/// What an event is told when its body is in the stream: to be counted, or to be set aside.
+const STORED: [&str; 4] = ["accepted", "late", "unknown_event_type", "id_collision"];
 
 #[tokio::test]
 async fn an_unknown_key_and_a_wrong_secret_cannot_be_told_apart() {

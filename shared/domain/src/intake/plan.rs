@@ -32,8 +32,8 @@ pub enum Kept {
     Sealed(Box<SealedRecord>),
 }
 
-/// One verdict per outcome, in order. Of events with one id the first is kept; others are duplicates when they say the
-/// same, else `id_collision`.
+/// One verdict per outcome, in order. Of events with one id the first wins; others are duplicates when they say the
+/// same, else `id_collision`: the client is told, and the body travels on behind the first, so that it is quarantined.
 #[must_use]
 pub fn plan(outcomes: Vec<Outcome>) -> Vec<Verdict> {
     let mut seen: HashMap<(OrgId, EventId), String> = HashMap::with_capacity(outcomes.len());
@@ -54,8 +54,8 @@ pub fn plan(outcomes: Vec<Outcome>) -> Vec<Verdict> {
 
 impl Verdict {
     fn repeat(&mut self, says_the_same: bool) {
-        self.kept = Kept::Nothing;
         (self.answer.status, self.answer.code, self.answer.path) = if says_the_same {
+            self.kept = Kept::Nothing;
             (EventStatus::Duplicate, None, None)
         } else {
             (EventStatus::Rejected, Some(Code::IdCollision), Some("/eventId".to_owned()))

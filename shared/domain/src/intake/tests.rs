@@ -429,7 +429,7 @@ fn a_repeat_within_a_request_is_a_duplicate_or_a_collision() {
         told,
         [
             "0 Accepted  true",
-            "1 Rejected id_collision false",
+            "1 Rejected id_collision true",
             "2 Duplicate  false",
             "3 Accepted  true",
             "4 Rejected invalid_event_id false",
