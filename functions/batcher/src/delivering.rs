@@ -101,6 +101,7 @@ impl<W: World, E: Connector, C: Clock, R: Entropy> Batcher<W, E, C, R> {
         credentials: &Credentials,
     ) -> PortResult<Step> {
         let verdict = self.judge(shift, head, answer, credentials).await;
+        let verdict = self.doubted(shift, verdict);
         let now = self.clock.now();
         shift.breaker = verdict.health.applied(&shift.breaker, now, &self.settings.policy);
         self.tell(shift, head, &verdict);
@@ -151,6 +152,28 @@ impl<W: World, E: Connector, C: Clock, R: Entropy> Batcher<W, E, C, R> {
         }
         let others = self.others(shift, &attempt, credentials).await;
         verdict(answer, &Attempt { others, ..attempt }, profile, policy)
+    }
+
+    /// A connector that refuses one single event after the other, and takes nothing of anybody meanwhile, speaks of the
+    /// configuration rather than of the events. They park as the verdict says, but one per pause.
+    fn doubted(&self, shift: &Shift, verdict: Verdict) -> Verdict {
+        let Settlement::Partial { delivered, parked, remainder: None, .. } = &verdict.settlement
+        else {
+            return verdict;
+        };
+        let org = &shift.lease.org;
+        if !delivered.is_empty() || parked.len() != 1 {
+            return verdict;
+        }
+        let policy = &self.settings.policy;
+        let since = self.clock.now().plus_ms(-policy.witness_ms);
+        if self.memory.saw_refused(org) < policy.refusals_in_a_row_max
+            || self.memory.others_pass(org, since)
+        {
+            return verdict;
+        }
+        tracing::error!(%org, "the connector refuses everything: is the profile the right one?");
+        Verdict { health: Health::Refused, pace: Pace::Stop, ..verdict }
     }
 
     /// Whether the connector is alive while it fails on one batch. Other organisations' batches prove it only after

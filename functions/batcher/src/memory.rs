@@ -19,15 +19,27 @@ struct State {
     taken: Vec<(OrgId, Timestamp)>,
     /// When an organisation was last worked on urgently.
     urgent: BTreeMap<OrgId, Timestamp>,
+    /// Single events of an organisation that were refused since the connector last took something of it.
+    refused: BTreeMap<OrgId, u32>,
 }
 
 impl Memory {
     /// The connector took something of `org`.
     pub(crate) fn saw_taken(&self, org: &OrgId, at: Timestamp) {
-        let taken = &mut self.state().taken;
+        let mut state = self.state();
+        state.refused.remove(org);
+        let taken = &mut state.taken;
         taken.retain(|(known, _)| known != org);
         taken.insert(0, (org.clone(), at));
         taken.truncate(WITNESSES);
+    }
+
+    /// The connector refused a single event of `org`; answers how many there were in a row.
+    pub(crate) fn saw_refused(&self, org: &OrgId) -> u32 {
+        let mut state = self.state();
+        let refused = state.refused.entry(org.clone()).or_default();
+        *refused = refused.saturating_add(1);
+        *refused
     }
 
     /// Whether the connector took something of another organisation since `since`.

@@ -97,6 +97,39 @@ async fn a_refused_batch_is_narrowed_down_to_the_one_event_that_is_at_fault() {
 }
 
 #[tokio::test]
+async fn a_connector_that_refuses_everything_is_suspected_before_everything_is_parked() {
+    let rig = Rig::new(Quirks::default());
+    let ids = rig.emit("acme", 300).await;
+    let all = named("acme", &ids).into_iter().collect();
+    rig.receiver.change(|mock| mock.quirks.refuse_batch_with = all);
+    let batcher = rig.batcher();
+    for _ in 0..12 {
+        rig.tick(&batcher).await;
+    }
+    let (_, parked, pending) = rig.balance("acme").await;
+    assert!((20..=24).contains(&parked) && parked + pending == 300, "{parked} within an hour");
+    rig.receiver.change(|mock| mock.quirks.refuse_batch_with.clear());
+    rig.clock.forward(HOUR);
+    rig.tick(&batcher).await;
+    assert_eq!(rig.balance("acme").await, (300 - parked, parked, 0));
+}
+
+#[tokio::test]
+async fn many_bad_events_in_a_row_park_at_once_while_others_pass() {
+    let rig = Rig::new(Quirks::default());
+    let ids = rig.emit("acme", 60).await;
+    let all = named("acme", &ids).into_iter().collect();
+    rig.receiver.change(|mock| mock.quirks.refuse_batch_with = all);
+    let batcher = rig.batcher();
+    for _ in 0..2 {
+        rig.emit("other", 1).await;
+        batcher.urgent(&org("other")).await.unwrap();
+        rig.tick(&batcher).await;
+    }
+    assert_eq!(rig.balance("acme").await, (0, 60, 0));
+}
+
+#[tokio::test]
 async fn events_that_the_connector_rejects_park_and_the_rest_is_delivered() {
     let quirks = Quirks { reject_share: 0.2, seed: 3, ..Quirks::default() };
     let rig = Rig::new(quirks);

@@ -35,6 +35,9 @@ pub struct DeliveryPolicy {
     pub witness_ms: i64,
     /// … and the batch has been failing for so long: till then the organisation as a whole may be what it fails on.
     pub suspect_without_sign_ms: i64,
+    /// After so many single events refused in a row, while the connector takes nothing of anybody, its or our
+    /// configuration is suspected instead of the events: the breaker opens after each one, so that few park in vain.
+    pub refusals_in_a_row_max: u32,
     /// How long the organisation's lease holds.
     pub lease_ms: i64,
     /// With less than this left, the lease is renewed before a request.
@@ -68,6 +71,7 @@ impl Default for DeliveryPolicy {
             suspect_after_ms: 2 * HOUR_MS,
             witness_ms: 10 * MINUTE_MS,
             suspect_without_sign_ms: 7 * DAY_MS,
+            refusals_in_a_row_max: 20,
             lease_ms: 90 * SECOND_MS,
             lease_renew_below_ms: 30 * SECOND_MS,
             org_budget_ms: 20 * SECOND_MS,
