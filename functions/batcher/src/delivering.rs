@@ -33,11 +33,10 @@ impl<W: World, E: Connector, C: Clock, R: Entropy> Batcher<W, E, C, R> {
             let Some(head) = self.world.head(&shift.lease.org).await? else {
                 return Ok(Ended::Done);
             };
-            let now = self.clock.now();
-            if head.next_attempt_at > now {
+            if head.next_attempt_at > self.clock.now() {
                 return Ok(Ended::Waiting);
             }
-            if now > shift.ends_at {
+            if !self.has_time(shift) {
                 return Ok(Ended::OutOfTime);
             }
             if let Step::End(ended) = self.keep(shift).await? {
@@ -62,12 +61,18 @@ impl<W: World, E: Connector, C: Clock, R: Entropy> Batcher<W, E, C, R> {
         credentials: &mut Arc<Credentials>,
     ) -> DeliveryAnswer {
         let answer = self.post(shift, batch, credentials).await;
-        if !matches!(answer, DeliveryAnswer::Http { status: UNAUTHORISED, .. }) {
+        let is_refused = matches!(answer, DeliveryAnswer::Http { status: UNAUTHORISED, .. });
+        if !is_refused || !self.has_time(shift) {
             return answer;
         }
         let Some(fresh) = self.credentials(shift, Freshness::Now).await else { return answer };
         *credentials = fresh;
         self.post(shift, batch, credentials).await
+    }
+
+    /// Whether one more request may start.
+    fn has_time(&self, shift: &Shift) -> bool {
+        self.clock.now() <= shift.ends_at
     }
 
     async fn post(
@@ -189,11 +194,8 @@ impl<W: World, E: Connector, C: Clock, R: Entropy> Batcher<W, E, C, R> {
             .failing_since
             .is_some_and(|since| now.since_ms(since) >= policy.suspect_without_sign_ms);
         let witnessed = || self.memory.others_pass(attempt.org, now.plus_ms(-policy.witness_ms));
-        if self.is_alive(shift, credentials).await || (is_old && witnessed()) {
-            Others::Pass
-        } else {
-            Others::Unknown
-        }
+        let is_alive = self.has_time(shift) && self.is_alive(shift, credentials).await;
+        if is_alive || (is_old && witnessed()) { Others::Pass } else { Others::Unknown }
     }
 
     /// Asks for a sign of life: a batch without events. Taking it and refusing it as empty are signs; everything else

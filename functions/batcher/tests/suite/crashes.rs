@@ -247,6 +247,27 @@ async fn a_tick_ends_before_its_deadline_and_the_next_one_goes_on() {
 }
 
 #[tokio::test]
+async fn a_second_request_for_the_same_batch_starts_in_time_or_not_at_all() {
+    let mut rig = Rig::new(Quirks::default());
+    rig.policy.suspect_after_ms = 0;
+    rig.policy.suspect_attempts = 1;
+    for status in [401, 500] {
+        rig.emit("acme", 1).await;
+        rig.clock.forward(MINUTE);
+        let watched = Watched { takes_ms: 15_000, ..Watched::new(rig.endpoint()) };
+        let watched = watched.answering([http(status, Some("1"))]);
+        let batcher = rig.batcher_of(rig.store.clone(), watched.clone());
+        let deadline = rig.clock.now().plus_ms(20_000);
+        batcher.tick(Some(deadline)).await.unwrap();
+        assert_eq!(watched.sent().len(), 1, "{status}");
+        assert!(rig.clock.now() <= deadline);
+        rig.clock.forward(HOUR);
+        rig.tick(&rig.batcher()).await;
+    }
+    assert_eq!(rig.balance("acme").await, (2, 0, 0));
+}
+
+#[tokio::test]
 async fn the_lease_is_kept_over_a_long_delivery_and_given_back() {
     let mut rig = Rig::new(Quirks::default());
     rig.policy.org_budget_ms = HOUR;
