@@ -178,6 +178,16 @@ mod tests {
     }
 
     #[test]
+    fn an_hour_is_one_object_even_when_arrivals_go_back_and_forth() {
+        let (before, after) = (at("2026-02-12T09:59:59.999Z"), at("2026-02-12T10:00:00Z"));
+        let events = [("7", before), ("8", after), ("9", before), ("10", after)]
+            .map(|(sequence, arrived)| archived(sequence, sequence, arrived));
+        let parts = render(&mut Vec::new(), "s", events);
+        assert_eq!(parts.iter().map(|part| part.events).collect::<Vec<_>>(), [2, 2]);
+        assert!(parts[0].key.ends_with("/hour=09/s-7-9.ndjson.gz"));
+    }
+
+    #[test]
     fn a_line_is_the_event_and_its_record_and_reads_back() {
         let mut lines = Vec::new();
         let parts = render(&mut lines, "s-1", [archived("e.1", "42", at("2026-02-12T10:00:00Z"))]);
