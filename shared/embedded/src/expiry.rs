@@ -56,9 +56,10 @@ fn expire(tx: &mut Tx<'_>, now: Timestamp, shards: u32) -> Result<usize, Fault> 
 /// every staged event would pay for.
 fn expired(connection: &Connection, now: Timestamp, limit: usize) -> Result<Vec<Expired>, Fault> {
     let sql = format!(
-        "SELECT {STAGED_COLUMNS}, position, forward FROM
-           (SELECT * FROM staging ORDER BY position LIMIT {ROWS_LOOKED_AT})
-         WHERE expires_at <= ?1 ORDER BY position LIMIT ?2"
+        "SELECT {STAGED_COLUMNS}, position, forward FROM staging WHERE position IN
+           (SELECT position FROM (SELECT position, expires_at FROM staging ORDER BY position LIMIT {ROWS_LOOKED_AT})
+            WHERE expires_at <= ?1 LIMIT ?2)
+         ORDER BY position"
     );
     let mut select = connection.prepare_cached(&sql)?;
     let mut found = select.query(params![now.ms(), int(limit)])?;

@@ -123,16 +123,13 @@ fn settle(
             }
             deliver(tx, org, &ready, &ids, status, now)?;
             enrich(tx, org, &enrichment, now)?;
-            remove(tx, org, seq)?;
+            replace(tx, org, &ready, &[], now)?;
         }
         Settlement::Retry { at, counts, error } => retry(tx, org, seq, (at, counts, &error), now)?,
         Settlement::Split(parts) => {
             let ids = parts.iter().flat_map(|part| part.events.iter().map(|e| &e.event_id));
             same_events(&ready.batch.events, ids)?;
-            remove(tx, org, seq)?;
-            for part in &parts {
-                insert(tx, org, part, ready.formed_at, now)?;
-            }
+            replace(tx, org, &ready, &parts, now)?;
         }
         Settlement::Partial { delivered, parked, remainder, enrichment } => {
             let rest = remainder.iter().flat_map(|rest| rest.events.iter().map(|e| &e.event_id));
@@ -145,10 +142,7 @@ fn settle(
             }
             park(tx, org, &ready, &parked, now)?;
             enrich(tx, org, &enrichment, now)?;
-            remove(tx, org, seq)?;
-            if let Some(rest) = &remainder {
-                insert(tx, org, rest, ready.formed_at, now)?;
-            }
+            replace(tx, org, &ready, remainder.as_slice(), now)?;
         }
     }
     Ok(SettleOutcome::Settled)
@@ -259,7 +253,15 @@ fn enrich(
     Ok(())
 }
 
-fn remove(tx: &Tx<'_>, org: &OrgId, seq: &str) -> Result<(), Fault> {
+/// The batch is no more; `parts` take its place in the order.
+fn replace(
+    tx: &Tx<'_>,
+    org: &OrgId,
+    ready: &ReadyBatch,
+    parts: &[NewBatch],
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let seq = ready.batch.seq.as_str();
     tx.execute("DELETE FROM batches WHERE org = ?1 AND seq = ?2", [org.as_str(), seq])?;
-    Ok(())
+    parts.iter().try_for_each(|part| insert(tx, org, part, ready.formed_at, now))
 }

@@ -187,7 +187,6 @@ impl Thread {
                 }
             }
         }
-        drop(self.connection.execute_batch("PRAGMA optimize"));
     }
 
     /// Every job that was taken off the queue is in `group` afterwards, whatever happened.
@@ -305,7 +304,7 @@ const QUEUE_MAX: usize = 1_024;
 /// Some ten megabytes.
 const LOGGED_MAX: usize = 2_000;
 const LOG_CHECK_COMMITS: u64 = 64;
-const LOG_BYTES_MAX: u64 = 256 * 1024 * 1024;
+const LOG_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -70,6 +70,27 @@ async fn a_chunk_is_counted_once_and_a_repeat_is_stale() {
 }
 
 #[tokio::test]
+async fn an_actor_is_counted_once_a_day_and_dimension() {
+    let world = World::new();
+    let seen = |id: &str, actor: &str| -> Event {
+        let actor = format!(r#""severity":4,"actorId":"{actor}""#);
+        serde_json::from_str(&world.friction(id).body.replace(r#""severity":4"#, &actor)).unwrap()
+    };
+    for (id, actor) in [("f.1", "ada"), ("f.2", "bob"), ("f.3", "ada")] {
+        let mut chunk = chunk(vec![marker(&world, id, Booking::Counted)]);
+        chunk.deltas = deltas([&seen(id, actor)], &BTreeMap::new());
+        world.store.commit(chunk).await.unwrap();
+    }
+    let day = world.now().day();
+    let unique = world.store.unique_actors(&acme(), day, day.plus_ms(1)).await.unwrap();
+    assert_eq!(unique.len(), 1);
+    assert_eq!((unique[0].actors, &unique[0].dimension, unique[0].day), (2, &Dimension::All, day));
+    assert!(
+        world.store.unique_actors(&acme(), day.plus_ms(1), world.now()).await.unwrap().is_empty()
+    );
+}
+
+#[tokio::test]
 async fn one_known_marker_stops_the_whole_chunk() {
     let world = World::new();
     count(&world, "u.1", Booking::Counted).await;

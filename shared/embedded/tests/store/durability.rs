@@ -1,8 +1,8 @@
 //! What was answered stays, whatever happens to the process, the disk or the file.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
-use contract::staged::StagedEvent;
+use contract::{Timestamp, staged::StagedEvent};
 use embedded::{DATABASE, OpenError, Options, Store};
 use ports::{
     accounts::Accounts,
@@ -109,6 +109,29 @@ async fn two_handles_on_one_directory_see_and_number_each_others_writes() {
     assert_eq!(Organisations::list(&world.store).await.unwrap(), [acme()]);
 }
 
+/// Run by the next test as a process of its own.
+#[tokio::test]
+async fn as_another_process() {
+    let Ok(directory) = std::env::var(DIRECTORY) else { return };
+    let store = Store::open(directory, Options::default()).unwrap();
+    let report = store.ledger(Some(&acme()), Timestamp::from_ms(0)).await.unwrap();
+    assert_eq!(report.orgs[0].accepted, 2);
+    store.create(&acme()).await.unwrap();
+}
+
+#[tokio::test]
+async fn another_process_reads_and_writes_beside_a_running_server() {
+    let world = World::new();
+    world.submit(vec![plain("u.1", 1), plain("u.2", 1)]).await;
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "durability::as_another_process"]);
+    let output = child.env(DIRECTORY, world.directory.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    world.submit(vec![plain("u.3", 1)]).await;
+    assert_eq!(world.books().await.accepted, 3);
+    assert_eq!(Organisations::list(&world.store).await.unwrap(), [acme()]);
+}
+
 #[test]
 fn a_newer_database_is_refused_by_its_number() {
     let directory = tempfile::tempdir().unwrap();
@@ -153,3 +176,6 @@ async fn a_stream_with_fewer_shards_than_before_keeps_the_old_ones_readable() {
     assert_eq!(world.store.shards().await.unwrap().len(), 4);
     assert_eq!(world.records().await.len(), 40);
 }
+
+/// Tells the other process where the store lies.
+const DIRECTORY: &str = "EMBEDDED_TEST_DIRECTORY";
