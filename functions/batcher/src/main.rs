@@ -19,9 +19,25 @@ use serde_json::Value;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init(telemetry::Format::Json, "info");
+    let opened = open().await;
+    let (batcher, _mock) =
+        &opened.inspect_err(|error| tracing::error!("refusing to start: {error}"))?;
+    run(service_fn(async |event: LambdaEvent<Value>| {
+        let deadline = i64::try_from(event.context.deadline).map(Timestamp::from_ms).ok();
+        match Call::of(&event.payload) {
+            Call::Tick => drop(batcher.tick(deadline).await?),
+            Call::Urgent(org) => drop(batcher.urgent(&org).await?),
+        }
+        Ok::<_, Error>(())
+    }))
+    .await
+}
+
+type Opened = (Batcher<Store, HttpEndpoint, SystemClock>, Option<MockConnector>);
+
+async fn open() -> Result<Opened, Error> {
     let Config { store, target, settings } = Config::read(|name| std::env::var(name).ok())?;
-    let store = Store::open(&store, Options::default())?;
-    let (endpoint, _mock) = match target {
+    let (endpoint, mock) = match target {
         Target::Connector { base, secrets } => {
             (HttpEndpoint::new(base, secrets, &settings.policy)?, None)
         }
@@ -32,14 +48,6 @@ async fn main() -> Result<(), Error> {
             (mock.endpoint(&settings.policy)?, Some(mock))
         }
     };
-    let batcher = &Batcher::new(store, endpoint, SystemClock, settings);
-    run(service_fn(|event: LambdaEvent<Value>| async move {
-        let deadline = i64::try_from(event.context.deadline).map(Timestamp::from_ms).ok();
-        match Call::of(&event.payload) {
-            Call::Tick => drop(batcher.tick(deadline).await?),
-            Call::Urgent(org) => drop(batcher.urgent(&org).await?),
-        }
-        Ok::<_, Error>(())
-    }))
-    .await
+    let store = Store::open(&store, Options::default())?;
+    Ok((Batcher::new(store, endpoint, SystemClock, settings), mock))
 }

@@ -177,6 +177,8 @@ fn per_event_results_are_honoured() {
     let rejected = json!([{"eventId": name(1), "error": "E7", "reason": "bad"}]);
     check(&json!({"accepted": 4}), ["delivered"; 4]);
     check(&json!({"accepted": 400}), ["delivered"; 4]);
+    let strangers = json!([{"eventId": "evt_0000000000000000", "error": "E7"}, {"error": "E7"}, {"eventId": 7}]);
+    check(&json!({"errors": strangers}), ["delivered"; 4]);
     check(&json!({"accepted": 1, "duplicates": 3}), ["delivered"; 4]);
     check(&json!({"errors": rejected}), ["delivered", "parked", "delivered", "delivered"]);
     check(
