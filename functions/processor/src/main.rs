@@ -1,5 +1,7 @@
 //! Lambda entry point: read the settings, open the store, serve.
 
+use std::process::ExitCode;
+
 use contract::{Timestamp, kinesis::RecordBatch};
 use embedded::{Options, Store};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
@@ -7,12 +9,22 @@ use ports::{clock::SystemClock, keys::PseudonymKeys};
 use processor::{Invocation, Processor, config::Config};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     telemetry::init(telemetry::Format::Json, "info");
     // A panic's message may repeat what was read; its place does not.
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!(panic.at = panic.location().map(tracing::field::display), "panicked");
     }));
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "stopped: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<(), Error> {
     let config = Config::read(|name| std::env::var(name).ok())?;
     let store = Store::open(&config.store, Options::default())?;
     // Without it poison could not be set aside: better no start than a stuck shard.
