@@ -43,6 +43,7 @@ use ports::{
     endpoint::{ConnectorSecrets, Endpoint},
     staging::Staging,
 };
+use tracing::Instrument as _;
 
 use crate::{
     memory::Memory,
@@ -107,8 +108,10 @@ impl<W: World, E: Connector, C: Clock, R: Entropy> Batcher<W, E, C, R> {
         let orgs = self.shuffled(self.world.organisations().await?);
         let settle_ms = self.settings.policy.settle_ms;
         let mut report = TickReport::default();
+        // Every line that this tick logs, for whichever organisation, carries its start.
+        let span = tracing::info_span!("tick", tick.started_at = %started);
         let mut working = stream::iter(orgs)
-            .map(|org| self.work(org, deadline, settle_ms))
+            .map(|org| self.work(org, deadline, settle_ms).instrument(span.clone()))
             .buffer_unordered(self.settings.policy.orgs_at_once.max(1));
         while let Some(org) = working.next().await {
             report.add(&org);

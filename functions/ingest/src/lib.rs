@@ -38,6 +38,7 @@ use ports::{
     intake::Intake,
     keys::{ApiKeys, PseudonymKeys},
 };
+use tracing::Instrument as _;
 
 use crate::{config::Config, problem::Refusal, rate::Buckets};
 
@@ -120,7 +121,9 @@ where
     W: Send + Sync + 'static,
 {
     let id = event_id::v7(app.clock.now(), app.entropy.bytes());
-    let mut response = next.run(request).await;
+    // Every line that this request logs, in whatever layer, carries its id.
+    let span = tracing::info_span!("request", request.id = id.as_str());
+    let mut response = next.run(request).instrument(span).await;
     problem::render(&mut response, id.as_str());
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));

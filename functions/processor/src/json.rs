@@ -1,8 +1,9 @@
 //! The handler's entry for raw payloads: what an event source mapping sends, and what its on-failure destination kept.
 
-use contract::kinesis::{PartialBatchAnswer, RecordBatch};
+use contract::kinesis::{PartialBatchAnswer, Record, RecordBatch};
 use ports::clock::Clock;
 use serde::Deserialize;
+use tracing::Instrument as _;
 
 use crate::{BatchError, Invocation, Processor, World};
 
@@ -33,7 +34,7 @@ impl<W: World, C: Clock> Processor<W, C> {
         invocation: &Invocation,
     ) -> Result<String, PayloadError> {
         let batch: RecordBatch = serde_json::from_str(payload)?;
-        let answer = self.handle(&batch, invocation).await?;
+        let answer = self.handle(&batch, invocation).instrument(span(&batch)).await?;
         Ok(serde_json::to_string(&answer)?)
     }
 
@@ -47,8 +48,20 @@ impl<W: World, C: Clock> Processor<W, C> {
         let kept: GivenUp = serde_json::from_str(document)?;
         let batch: RecordBatch = serde_json::from_str(&kept.payload)?;
         let invocation = Invocation { deadline: None, force_quarantine: true };
-        Ok(self.handle(&batch, &invocation).await?)
+        Ok(self.handle(&batch, &invocation).instrument(span(&batch)).await?)
     }
+}
+
+/// Every line that a batch logs says which records it is about.
+fn span(batch: &RecordBatch) -> tracing::Span {
+    let sequence =
+        |record: Option<&Record>| record.map_or("", |record| record.sequence.as_str()).to_owned();
+    tracing::info_span!(
+        "batch",
+        batch.shard = batch.shard,
+        batch.first = sequence(batch.records.first()),
+        batch.last = sequence(batch.records.last()),
+    )
 }
 
 /// The part of the on-failure document that is used; the rest says when and why it was given up.
