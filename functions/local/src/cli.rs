@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use contract::{EventId, OrgId, Timestamp};
+use domain::api_key::Scope;
 
 /// Tribometer measures friction: where people override, challenge, abandon, rage-click and give up. Every accepted
 /// event is pseudonymised, counted exactly once, archived, and forwarded per organisation to a connector that may be
@@ -63,18 +64,30 @@ pub(crate) enum Command {
     Backup(BackupArgs),
 }
 
-/// Where the store is: a data directory, or a running server.
+/// Where the store is that a command reads: a data directory, or a running server.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct StoreArgs {
     /// The data directory of `tribo local`; a running server may use it at the same time.
     #[arg(long, env = "TRIBO_DATA_DIR", default_value = DATA_DIR)]
     pub(crate) data_dir: PathBuf,
-    /// Ask a running server instead of opening the directory; needs an admin key.
-    #[arg(long, env = "TRIBO_URL")]
+    /// Ask a running server instead of opening the directory. With a `read` key it tells of that key's organisations,
+    /// with an `admin` key of all.
+    #[arg(long)]
     pub(crate) url: Option<String>,
     /// The key for --url.
     #[arg(long, env = "TRIBO_KEY", hide_env_values = true)]
     pub(crate) key: Option<String>,
+    /// Print one JSON object on standard output and nothing else there.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Where the store is that a command changes: always a data directory.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DirArgs {
+    /// The data directory of `tribo local`; a running server may use it at the same time.
+    #[arg(long, env = "TRIBO_DATA_DIR", default_value = DATA_DIR)]
+    pub(crate) data_dir: PathBuf,
     /// Print one JSON object on standard output and nothing else there.
     #[arg(long)]
     pub(crate) json: bool,
@@ -128,12 +141,22 @@ pub(crate) struct LocalArgs {
     /// How often waiting events are batched and delivered. Severity 4 and 5 do not wait for it.
     #[arg(long, default_value = "5m", value_parser = duration)]
     pub(crate) tick: std::time::Duration,
+    /// How long an event rests before a tick may batch it, so that events are sent in the order in which they came.
+    #[arg(long, default_value = "10s", value_parser = duration)]
+    pub(crate) settle: std::time::Duration,
+    /// The longest first pause after a failed delivery; from failure to failure it doubles, up to an hour.
+    #[arg(long, default_value = "30s", value_parser = duration)]
+    pub(crate) backoff: std::time::Duration,
     /// Shards of the stream: how many batches are processed at the same time.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) shards: u32,
-    /// Most requests per second and key; bursts of twice as many pass.
-    #[arg(long, default_value_t = 1_000)]
+    /// Most events per second that one key may send on average; bursts of three times as many pass. Beyond it the
+    /// server answers 429, which `tribo send` waits out.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate_limit: u32,
+    /// Once the server listens, print one JSON object on standard output and nothing else there.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -143,7 +166,7 @@ pub(crate) struct SendArgs {
     /// The server.
     #[arg(long, env = "TRIBO_URL", default_value = "http://127.0.0.1:8787")]
     pub(crate) url: String,
-    /// A key with the scope `ingest`.
+    /// A key with the scope `ingest`; `tribo keys create` makes one.
     #[arg(long, env = "TRIBO_KEY", hide_env_values = true)]
     pub(crate) key: String,
     /// Events per request.
@@ -206,15 +229,11 @@ pub(crate) struct CountersArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct AuditArgs {
-    /// The data directory of `tribo local`; a running server may use it at the same time.
-    #[arg(long, env = "TRIBO_DATA_DIR", default_value = DATA_DIR)]
-    pub(crate) data_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
     /// Only this organisation.
     #[arg(long)]
     pub(crate) org: Option<OrgId>,
-    /// Print one JSON object on standard output and nothing else there.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -222,13 +241,13 @@ pub(crate) enum KeysCommand {
     /// Make a key. It is shown this once.
     Create {
         #[command(flatten)]
-        store: StoreArgs,
+        place: DirArgs,
         /// The organisation it is bound to; made when it does not exist.
         #[arg(long)]
         org: OrgId,
-        /// What it may do: ingest, read, admin.
-        #[arg(long, value_delimiter = ',', default_value = "ingest")]
-        scope: Vec<String>,
+        /// What it may do: `ingest` sends events, `read` sees its organisation's books, `admin` everything, for all.
+        #[arg(long, value_delimiter = ',', default_value = "ingest", value_parser = scope, value_name = "SCOPE[,SCOPE]")]
+        scope: Vec<Scope>,
     },
     /// List keys, without their secrets.
     List {
@@ -240,7 +259,7 @@ pub(crate) enum KeysCommand {
         /// The key's id, as `tribo keys list` shows it.
         key_id: String,
         #[command(flatten)]
-        store: StoreArgs,
+        place: DirArgs,
     },
 }
 
@@ -251,7 +270,7 @@ pub(crate) enum OrgsCommand {
         /// 1 to 64 of `[A-Za-z0-9_-]`.
         org: OrgId,
         #[command(flatten)]
-        store: StoreArgs,
+        place: DirArgs,
     },
     /// List organisations.
     List {
@@ -269,21 +288,21 @@ pub(crate) struct AssignArgs {
     #[arg(long)]
     pub(crate) org: OrgId,
     #[command(flatten)]
-    pub(crate) store: StoreArgs,
+    pub(crate) place: DirArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
     #[command(flatten)]
-    pub(crate) store: StoreArgs,
+    pub(crate) place: DirArgs,
     /// The organisation.
     #[arg(long)]
     pub(crate) org: OrgId,
-    /// From this time of arrival (RFC 3339).
+    /// From this time (RFC 3339) of arrival, or of parking.
     #[arg(long, value_parser = timestamp)]
     pub(crate) from: Timestamp,
-    /// Given twice: to this time of arrival (exclusive), and what the events go through again: `counters` counts what
-    /// is not counted yet, `forward` delivers what is not delivered yet.
+    /// Given twice: to this time (exclusive), and what the events go through again: `counters` counts what is not
+    /// counted yet, `forward` delivers what is not delivered yet.
     #[arg(long, required = true, value_parser = replay_to, value_name = "T|counters|forward")]
     pub(crate) to: Vec<ReplayTo>,
     /// Where the events come from.
@@ -295,6 +314,9 @@ pub(crate) struct ReplayArgs {
     /// At most so many events per second, as `N/s`.
     #[arg(long, value_parser = rate)]
     pub(crate) rate: Option<u32>,
+    /// The connector's dialect, as given to `tribo local`: what surrounds parked events that are sent again.
+    #[arg(long, env = "FRICTIONMELT_PROFILE", default_value = "athena-eu")]
+    pub(crate) profile: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -336,12 +358,12 @@ pub(crate) struct SchemaArgs {
 pub(crate) struct BackupArgs {
     /// Where to; must be empty or absent.
     pub(crate) dir: PathBuf,
-    /// The data directory.
-    #[arg(long, env = "TRIBO_DATA_DIR", default_value = DATA_DIR)]
-    pub(crate) data_dir: PathBuf,
-    /// Print one JSON object on standard output and nothing else there.
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) place: DirArgs,
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    Scope::parse(text.trim()).ok_or_else(|| "choose from ingest, read, admin".to_owned())
 }
 
 fn timestamp(text: &str) -> Result<Timestamp, String> {

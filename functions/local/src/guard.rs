@@ -24,25 +24,25 @@ pub(crate) async fn loopback_only(request: Request, next: Next) -> Response {
     }
 }
 
-fn judge(headers: &HeaderMap) -> Result<(), Problem> {
+fn judge(headers: &HeaderMap) -> Result<(), Box<Problem>> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     if text(header::HOST).is_some_and(|host| !is_loopback(host)) {
-        return Err(Problem::new(
+        return Err(Box::new(Problem::new(
             421,
             Code::MisdirectedRequest,
             "this server answers on loopback names only",
-        ));
+        )));
     }
     let foreign = |origin: &str| {
         let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
         !host.is_some_and(is_loopback)
     };
     if text(header::ORIGIN).is_some_and(foreign) {
-        return Err(Problem::new(
+        return Err(Box::new(Problem::new(
             403,
             Code::ForeignOrigin,
             "this server takes no requests from other sites",
-        ));
+        )));
     }
     Ok(())
 }

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
+use contract::OrgId;
 use embedded::{Options, Store};
+use ports::reference::Organisations;
 
 /// Opens a data directory that exists: reading commands never make one by a mistyped path.
 pub(crate) fn existing(dir: &Path) -> anyhow::Result<Store> {
@@ -11,6 +13,20 @@ pub(crate) fn existing(dir: &Path) -> anyhow::Result<Store> {
         bail!("{} is no data directory; `tribo local --data-dir` makes one", dir.display());
     }
     or_create(dir)
+}
+
+/// Refuses an organisation that nobody made: a mistyped name would look like one without events.
+pub(crate) async fn known(world: &Store, org: Option<&OrgId>) -> anyhow::Result<()> {
+    let Some(org) = org else { return Ok(()) };
+    if Organisations::list(world).await?.contains(org) {
+        return Ok(());
+    }
+    Err(unknown(org))
+}
+
+/// There is no such organisation.
+pub(crate) fn unknown(org: &OrgId) -> anyhow::Error {
+    anyhow!("no organisation {org}; `tribo orgs list` shows them")
 }
 
 /// Opens a data directory, and makes it, with keys of its own, when it does not exist.

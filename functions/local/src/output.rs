@@ -6,10 +6,7 @@ use serde::Serialize;
 
 /// Prints one JSON object and a line break.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    serde_json::to_writer(&mut out, value)?;
-    out.write_all(b"\n")?;
-    Ok(())
+    line(&serde_json::to_string(value)?)
 }
 
 /// Prints one line. A reader that went away (`| head`) is not an error.

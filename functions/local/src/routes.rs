@@ -1,11 +1,12 @@
-//! The books over HTTP: `/v1/ledger`, `/v1/events/{id}`, `/v1/keys`.
+//! The books over HTTP: `/v1/ledger`, `/v1/events/{id}`, `/v1/counters`, and what an operator asks for.
 
 use axum::{
     Json, Router,
     extract::{Path, Query, State, rejection::QueryRejection},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{MethodRouter, get},
 };
 use contract::{
     Code, EventId, OrgId,
@@ -19,18 +20,41 @@ use ports::{
     accounts::Accounts as _,
     clock::{Clock as _, SystemClock},
     keys::{ApiKeyRecord, ApiKeys},
+    reference::Organisations,
 };
 use serde::Deserialize;
 
-use crate::commands::keys::listed;
+use crate::commands::{
+    audit::{self, AuditReport},
+    books::{self, CounterQuery, CounterReport},
+    keys::listed,
+};
 
-/// The routes. Each needs a key with the scope `read`, which sees its organisations, or `admin`, which sees all.
+/// The routes. Those of an operator need a key with the scope `admin`, which sees all organisations; for the others
+/// `read` is enough, which sees its own.
 pub(crate) fn router(world: Store) -> Router {
+    let book = |handler: MethodRouter<Store>| handler.fallback(not_allowed);
     Router::new()
-        .route("/v1/ledger", get(ledger))
-        .route("/v1/events/{id}", get(whereabouts))
-        .route("/v1/keys", get(keys))
+        .route("/v1/ledger", book(get(ledger)))
+        .route("/v1/events/{id}", book(get(whereabouts)))
+        .route("/v1/counters", book(get(counters)))
+        .route("/v1/audit", book(get(audit)))
+        .route("/v1/keys", book(get(keys)))
+        .route("/v1/orgs", book(get(orgs)))
+        .layer(middleware::map_response(private))
         .with_state(world)
+}
+
+async fn not_allowed() -> Refusal {
+    refusal(405, Code::MethodNotAllowed, "this is only read: GET")
+}
+
+/// Books are nothing for caches.
+async fn private(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 #[derive(Debug, Deserialize)]
@@ -76,6 +100,38 @@ async fn whereabouts(
     }
 }
 
+async fn counters(
+    State(world): State<Store>,
+    headers: HeaderMap,
+    query: Result<Query<CounterQuery>, QueryRejection>,
+) -> Result<Json<CounterReport>, Refusal> {
+    let caller = authorise(&world, &headers, Scope::Read).await?;
+    let Ok(Query(query)) = query else {
+        let title = "the parameters are org, from, to (RFC 3339) and top";
+        return Err(refusal(400, Code::InvalidParameter, title));
+    };
+    caller.may_see(query.org.as_ref())?;
+    Ok(Json(books::counted(&world, &query, |org| caller.sees(org)).await?))
+}
+
+async fn audit(
+    State(world): State<Store>,
+    headers: HeaderMap,
+    query: Result<Query<OrgQuery>, QueryRejection>,
+) -> Result<Json<AuditReport>, Refusal> {
+    let caller = authorise(&world, &headers, Scope::Admin).await?;
+    let org = caller.chosen(query)?;
+    audit::at_rest(&world, org.as_ref()).await.map(Json).map_err(|error| {
+        tracing::warn!("the audit came to no end: {error:#}");
+        refusal(503, Code::StorageUnavailable, "events are under way; ask again when fewer come")
+    })
+}
+
+async fn orgs(State(world): State<Store>, headers: HeaderMap) -> Result<Json<Vec<OrgId>>, Refusal> {
+    authorise(&world, &headers, Scope::Admin).await?;
+    Ok(Json(Organisations::list(&world).await?))
+}
+
 async fn keys(
     State(world): State<Store>,
     headers: HeaderMap,
@@ -103,8 +159,13 @@ impl Caller {
         let Some(org) = query.org else { return Ok(None) };
         let org = OrgId::parse(org)
             .map_err(|_| refusal(400, Code::InvalidParameter, "org is no organisation id"))?;
-        if self.sees(org.as_str()) {
-            Ok(Some(org))
+        self.may_see(Some(&org))?;
+        Ok(Some(org))
+    }
+
+    fn may_see(&self, org: Option<&OrgId>) -> Result<(), Refusal> {
+        if org.is_none_or(|org| self.sees(org.as_str())) {
+            Ok(())
         } else {
             Err(refusal(403, Code::ForeignOrg, "this key is not bound to that organisation"))
         }
@@ -125,7 +186,7 @@ async fn authorise(world: &Store, headers: &HeaderMap, needs: Scope) -> Result<C
     let text = text.strip_prefix("Bearer ").unwrap_or(text).trim();
     let invalid = || refusal(401, Code::InvalidApiKey, "this key is not valid");
     let key = ApiKey::parse(text).ok_or_else(invalid)?;
-    let record = world.find(key.key_id()).await?;
+    let record = ApiKeys::find(world, key.key_id()).await?;
     let known = record.as_ref().map(|record| Known {
         secret_hash: &record.secret_hash,
         orgs: &record.orgs,
@@ -142,10 +203,10 @@ async fn authorise(world: &Store, headers: &HeaderMap, needs: Scope) -> Result<C
 }
 
 /// A request that is not answered.
-struct Refusal(Problem);
+struct Refusal(Box<Problem>);
 
 fn refusal(status: u16, code: Code, title: &str) -> Refusal {
-    Refusal(Problem::new(status, code, title))
+    Refusal(Box::new(Problem::new(status, code, title)))
 }
 
 impl From<PortError> for Refusal {
@@ -158,7 +219,7 @@ impl From<PortError> for Refusal {
         let mut problem =
             Problem::new(503, Code::StorageUnavailable, "the books cannot be read now");
         problem.retry_after = Some(1);
-        Self(problem)
+        Self(Box::new(problem))
     }
 }
 

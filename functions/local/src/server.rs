@@ -1,57 +1,109 @@
 //! `tribo local`: the suite as a long-running server on one machine.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    fs::{File, TryLockError},
+    future::IntoFuture as _,
+    net::SocketAddr,
+    path::Path,
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail};
 use axum::middleware;
 use connector::mock::Quirks;
-use contract::OrgId;
-use domain::api_key::Scope;
+use contract::{OrgId, command::CreatedKey};
+use domain::{api_key::Scope, delivery::DeliveryPolicy};
 use ports::{
     clock::{Clock as _, SystemClock},
     keys::ApiKeys,
 };
-use tokio::{net::TcpListener, signal::unix, sync::watch, task::JoinSet};
+use serde_json::json;
+use tokio::{
+    net::TcpListener,
+    signal::unix,
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, timeout_at},
+};
 
 use crate::{
     cli::LocalArgs,
     commands::keys,
     guard, open, output, routes,
-    suite::{Suite, SuiteSettings, Target},
+    suite::{SIGNING_SECRET, Suite, SuiteSettings, Target},
 };
 
 /// Serves until SIGTERM or SIGINT, then finishes what is under way.
 pub(crate) async fn run(args: LocalArgs) -> anyhow::Result<u8> {
-    let target = target(&args)?;
-    let settings = SuiteSettings {
-        shards: args.shards,
-        profile: args.profile.clone(),
-        rate_limit: args.rate_limit,
-        target,
-        ..SuiteSettings::new(&args.data_dir)
-    };
-    first_key(&args).await?;
-    let suite = Suite::start(settings).await?;
+    let settings = settings(&args)?;
+    let _lock = only_server(&args.data_dir)?;
+    let first_key = first_key(&args).await?;
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;
     let address = listener.local_addr()?;
-    announce(&suite, &args, address)?;
+    let suite = Suite::start(settings).await?;
+    announce(&suite, &args, address, first_key)?;
     let (stop, stopping) = watch::channel(false);
     let mut upkeep = JoinSet::new();
-    upkeep.spawn(ticks(suite.clone(), args.tick, stopping.clone()));
+    upkeep.spawn(ticks(suite.clone(), args.tick, args.settle, stopping.clone()));
     upkeep.spawn(maintenance(suite.clone(), stopping.clone()));
     let mut router = suite.router().merge(routes::router(suite.world.clone()));
     if address.ip().is_loopback() {
         router = router.layer(middleware::from_fn(guard::loopback_only));
     }
-    let served = axum::serve(listener, router).with_graceful_shutdown(ended()).await;
+    let serve = axum::serve(listener, router).with_graceful_shutdown(stopped(stopping));
+    let mut serving = tokio::spawn(serve.into_future());
+    let failed = tokio::select! {
+        () = ended() => None,
+        served = &mut serving => Some(served),
+    };
     output::note("stopping: finishing what is under way");
     stop.send_replace(true);
-    while upkeep.join_next().await.is_some() {}
-    suite.stop(DRAIN).await?;
-    served.context("the server failed")?;
+    let until = Instant::now() + DRAIN;
+    // Whoever does not finish a request in time, and a delivery that hangs, is left: all that counts is durable.
+    let served = match failed {
+        Some(served) => served,
+        None => timeout_at(until, serving).await.unwrap_or(Ok(Ok(()))),
+    };
+    if timeout_at(until, async { while upkeep.join_next().await.is_some() {} }).await.is_err() {
+        upkeep.shutdown().await;
+    }
+    suite.stop(until.saturating_duration_since(Instant::now())).await?;
+    served.context("the server stopped unexpectedly")?.context("the server failed")?;
     Ok(0)
+}
+
+fn settings(args: &LocalArgs) -> anyhow::Result<SuiteSettings> {
+    let ms = |duration: Duration| i64::try_from(duration.as_millis());
+    let usual = SuiteSettings::new(&args.data_dir);
+    let policy = DeliveryPolicy {
+        settle_ms: ms(args.settle)?,
+        backoff_min_ms: ms(args.backoff)?,
+        ..usual.policy
+    };
+    Ok(SuiteSettings {
+        shards: args.shards,
+        profile: args.profile.clone(),
+        rate_limit: args.rate_limit,
+        target: target(args)?,
+        policy,
+        ..usual
+    })
+}
+
+/// Two servers on one directory would process and deliver side by side. Operators' commands need no lock.
+fn only_server(data_dir: &Path) -> anyhow::Result<File> {
+    let cannot = || format!("cannot write to {}", data_dir.display());
+    std::fs::create_dir_all(data_dir).with_context(cannot)?;
+    let lock = File::create(data_dir.join(LOCK)).with_context(cannot)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => {
+            bail!("another `tribo local` runs on {}: stop it first", data_dir.display())
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(cannot),
+    }
 }
 
 fn target(args: &LocalArgs) -> anyhow::Result<Target> {
@@ -72,12 +124,12 @@ fn target(args: &LocalArgs) -> anyhow::Result<Target> {
     }
 }
 
-/// The first start on loopback makes a key and shows it; anywhere else a key has to exist.
-async fn first_key(args: &LocalArgs) -> anyhow::Result<()> {
+/// The first start on loopback makes a key; anywhere else a key has to exist.
+async fn first_key(args: &LocalArgs) -> anyhow::Result<Option<CreatedKey>> {
     let world = open::or_create(&args.data_dir)?;
     let keys = ApiKeys::list(&world).await?;
     if keys.iter().any(|key| key.revoked_at.is_none()) {
-        return Ok(());
+        return Ok(None);
     }
     if !args.listen.ip().is_loopback() {
         bail!(
@@ -88,38 +140,71 @@ async fn first_key(args: &LocalArgs) -> anyhow::Result<()> {
     }
     let org = OrgId::parse(FIRST_ORG).context("the first organisation's name")?;
     let scopes = [Scope::Ingest, Scope::Read, Scope::Admin];
-    let key = keys::create(&world, &org, &scopes, SystemClock.now()).await?;
-    output::line(&format!("key of organisation {FIRST_ORG} (shown this once): {}", key.key))
+    keys::create(&world, &org, &scopes, SystemClock.now()).await.map(Some)
 }
 
-fn announce(suite: &Suite, args: &LocalArgs, address: SocketAddr) -> anyhow::Result<()> {
-    match (suite.mock(), &args.connector) {
-        (Some(_), _) => output::line(
+fn announce(
+    suite: &Suite,
+    args: &LocalArgs,
+    address: SocketAddr,
+    first_key: Option<CreatedKey>,
+) -> anyhow::Result<()> {
+    let url = format!("http://{address}");
+    let connector = args.connector.as_deref().filter(|_| suite.mock().is_none());
+    if args.json {
+        return output::json(&json!({
+            "url": url,
+            "dataDir": args.data_dir,
+            "connector": connector.unwrap_or("mock"),
+            "profile": args.profile,
+            "firstKey": first_key,
+        }));
+    }
+    if let Some(key) = first_key {
+        output::line(&format!("key of organisation {} (shown this once): {}", key.org, key.key))?;
+    }
+    match connector {
+        None => output::line(
             "no connector is configured, or mock mode is on: deliveries go to the built-in mock",
         )?,
-        (None, Some(url)) => output::line(&format!("deliveries go to {url} as {}", args.profile))?,
-        (None, None) => {}
+        Some(connector) => {
+            output::line(&format!("deliveries go to {connector} as {}", args.profile))?;
+            if args.connector_secret.is_empty() {
+                let secret = args.data_dir.join(SIGNING_SECRET);
+                output::line(&format!("the secret that signs them lies in {}", secret.display()))?;
+            }
+        }
     }
-    output::line(&format!("listening on http://{address}"))
+    output::line(&format!("listening on {url}"))
 }
 
 /// Batches and delivers at every tick. A tick that takes longer delays the next one; none is made up for.
-async fn ticks(suite: Suite, every: Duration, mut stopping: watch::Receiver<bool>) {
+async fn ticks(
+    suite: Suite,
+    every: Duration,
+    settle: Duration,
+    mut stopping: watch::Receiver<bool>,
+) {
     let mut interval = tokio::time::interval(every);
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    // The first tick of an interval is at once: whatever waits from before the restart goes out.
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first tick is at once, for what waits from before the restart; what came right before it has to settle first.
+    let settled = tokio::time::sleep(settle);
+    tokio::pin!(settled);
+    let mut is_settled = false;
     loop {
         tokio::select! {
             _ = stopping.changed() => return,
-            _ = interval.tick() => suite.tick().await,
+            _ = interval.tick() => {}
+            () = &mut settled, if !is_settled => is_settled = true,
         }
+        suite.tick().await;
     }
 }
 
 /// Expiry, retention and redrive, once a minute.
 async fn maintenance(suite: Suite, mut stopping: watch::Receiver<bool>) {
     let mut interval = tokio::time::interval(Duration::from_secs(60));
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = stopping.changed() => return,
@@ -128,6 +213,12 @@ async fn maintenance(suite: Suite, mut stopping: watch::Receiver<bool>) {
     }
 }
 
+async fn stopped(mut stopping: watch::Receiver<bool>) {
+    // An error says that whoever could stop this is gone, and so should the server be.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+/// SIGTERM or SIGINT came.
 async fn ended() {
     let terminated = async {
         match unix::signal(unix::SignalKind::terminate()) {
@@ -147,4 +238,5 @@ async fn ended() {
 }
 
 const FIRST_ORG: &str = "default";
+const LOCK: &str = "server.lock";
 const DRAIN: Duration = Duration::from_secs(20);

@@ -34,7 +34,7 @@ use tokio::{
     time::Instant,
 };
 
-pub(crate) use self::connection::Mock;
+pub(crate) use self::connection::{Mock, SIGNING_SECRET, copy_signing_secret};
 use self::function::{ForcedProcessor, ProcessorFunction};
 use crate::open;
 
@@ -240,9 +240,8 @@ impl Suite {
                 Ok(announcement) if announcement.kind == AnnouncementKind::OrgUrgent => {
                     // One waiting delivery takes everything that became urgent before it starts.
                     if waiting.lock().await.insert(announcement.org.clone()) {
-                        urgent.spawn(
-                            self.clone().deliver_urgent(announcement.org, Arc::clone(&waiting)),
-                        );
+                        let waiting = Arc::clone(&waiting);
+                        urgent.spawn(self.clone().deliver_urgent(announcement.org, waiting));
                     }
                 }
                 // Whoever listens too slowly misses announcements; the tick delivers those.
@@ -258,20 +257,27 @@ impl Suite {
 impl Suite {
     async fn deliver_urgent(self, org: OrgId, waiting: Arc<Mutex<BTreeSet<OrgId>>>) {
         // Rows are taken once they have settled: without this pause the event that is urgent would be left behind.
-        tokio::time::sleep(self.urgent_settle).await;
-        waiting.lock().await.remove(&org);
+        let mut pause = self.urgent_settle;
         loop {
+            tokio::time::sleep(pause).await;
+            // What becomes urgent from here on may come too late for this delivery, and gets one of its own.
+            waiting.lock().await.remove(&org);
             match self.batcher.urgent(&org).await {
                 Ok(OrgReport { ended: Ended::Deferred(until), .. }) => {
-                    let pause = until.since_ms(SystemClock.now()).max(1);
-                    tokio::time::sleep(Duration::from_millis(u64::try_from(pause).unwrap_or(1)))
-                        .await;
+                    let ms = until.since_ms(SystemClock.now()).max(1);
+                    pause = Duration::from_millis(u64::try_from(ms).unwrap_or(1));
                 }
+                // Whoever holds the lease may have looked into staging before the urgent event was there.
+                Ok(OrgReport { ended: Ended::Busy, .. }) => pause = BUSY_PAUSE,
                 Ok(_) => return,
                 Err(error) => {
                     tracing::warn!(%error, "an urgent delivery failed, the tick will do it: {error}");
                     return;
                 }
+            }
+            // One waits for an organisation, however many announcements there are meanwhile.
+            if !waiting.lock().await.insert(org.clone()) {
+                return;
             }
         }
     }
@@ -295,5 +301,6 @@ impl Entropy for SystemEntropy {
 
 /// The processor's name in checkpoints.
 pub(crate) const CONSUMER: &str = "processor";
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
 const INSTANCE: &str = "tribo-local";
 const REGION: &str = "eu-central-1";

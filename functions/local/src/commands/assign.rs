@@ -27,10 +27,7 @@ struct Line {
 
 /// Records the assignments of a file.
 pub(crate) async fn run(args: AssignArgs) -> anyhow::Result<u8> {
-    if args.store.url.is_some() {
-        bail!("assignments are recorded in the data directory: use --data-dir without --url");
-    }
-    let world = open::existing(&args.store.data_dir)?;
+    let world = open::existing(&args.place.data_dir)?;
     let Some(pseudonymiser) = world.pseudonymiser(&args.org).await? else {
         bail!("no organisation {}; `tribo orgs create` makes it", args.org);
     };
@@ -75,7 +72,7 @@ pub(crate) async fn run(args: AssignArgs) -> anyhow::Result<u8> {
         ));
     }
     world.assign(&assignments).await?;
-    if args.store.json {
+    if args.place.json {
         output::json(&json!({ "org": args.org, "assigned": assignments.len() }))?;
     } else {
         output::line(&format!("{} assignments recorded", assignments.len()))?;

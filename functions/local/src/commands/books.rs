@@ -1,15 +1,16 @@
 //! `tribo ledger`, `tribo where`, `tribo counters`: reading the books of a directory or of a running server.
 
 use contract::{
-    Timestamp,
+    OrgId, Timestamp,
     ledger::{Balance, LedgerReport, OrgLedger, Whereabouts},
 };
 use domain::counters::{Cell, Count};
 use ports::{
-    accounts::Accounts as _,
+    PortResult,
+    accounts::Accounts,
     clock::{Clock as _, SystemClock},
 };
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     cli::{CountersArgs, LedgerArgs, WhereArgs},
@@ -19,21 +20,14 @@ use crate::{
 
 /// Prints the ledger. 5 when it does not balance.
 pub(crate) async fn ledger(args: LedgerArgs) -> anyhow::Result<u8> {
-    let report = match Server::named(&args.store)? {
-        Some(server) => {
-            let query: Vec<(&str, String)> =
-                args.org.iter().map(|org| ("org", org.to_string())).collect();
-            server
-                .get("/v1/ledger", &query)
-                .await?
-                .ok_or_else(|| anyhow::anyhow!("this server keeps no ledger"))?
-        }
-        None => {
-            open::existing(&args.store.data_dir)?
-                .ledger(args.org.as_ref(), SystemClock.now())
-                .await?
-        }
+    let org = args.org.as_ref();
+    let report: LedgerReport = match Server::named(&args.store)? {
+        Some(server) => server.get("/v1/ledger", &of(org)).await?,
+        None => open::existing(&args.store.data_dir)?.ledger(org, SystemClock.now()).await?,
     };
+    if let (Some(org), true) = (org, report.orgs.is_empty()) {
+        return Err(open::unknown(org));
+    }
     if args.store.json {
         output::json(&report)?;
     } else {
@@ -74,7 +68,12 @@ pub(crate) fn ledger_table(report: &LedgerReport) -> String {
             report.stream_lag
         ));
     }
-    text.push_str(if report.balanced { "every ledger balances\n" } else { "NOT balanced\n" });
+    let is_broken = report.orgs.iter().any(|org| org.state == Balance::Broken);
+    text.push_str(match (report.balanced, is_broken) {
+        (true, _) => "every ledger balances\n",
+        (false, true) => "NOT balanced\n",
+        (false, false) => "not settled yet: ask again in a moment\n",
+    });
     text
 }
 
@@ -107,11 +106,14 @@ pub(crate) async fn whereabouts(args: WhereArgs) -> anyhow::Result<u8> {
     let id = args.event_id.clone().canonical();
     let found: Vec<Whereabouts> = match Server::named(&args.store)? {
         Some(server) => {
-            let query: Vec<(&str, String)> =
-                args.org.iter().map(|org| ("org", org.to_string())).collect();
-            server.get(&format!("/v1/events/{id}"), &query).await?.into_iter().collect()
+            let path = format!("/v1/events/{id}");
+            server.find(&path, &of(args.org.as_ref())).await?.into_iter().collect()
         }
-        None => open::existing(&args.store.data_dir)?.whereabouts(&id, args.org.as_ref()).await?,
+        None => {
+            let world = open::existing(&args.store.data_dir)?;
+            open::known(&world, args.org.as_ref()).await?;
+            world.whereabouts(&id, args.org.as_ref()).await?
+        }
     };
     let [place] = found.as_slice() else {
         if found.is_empty() {
@@ -135,42 +137,97 @@ pub(crate) async fn whereabouts(args: WhereArgs) -> anyhow::Result<u8> {
     Ok(0)
 }
 
+/// `tribo counters` and `GET /v1/counters`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct CounterReport {
+    from: Timestamp,
+    to: Timestamp,
+    /// Counters by hour that were added up.
+    cells: usize,
+    /// The largest first.
+    counters: Vec<CounterRow>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct CounterRow {
+    org: String,
+    /// `*` for all of the organisation's.
+    product: String,
+    dimension: String,
+    events: u64,
+    severity: u64,
+}
+
+/// Which counters are asked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CounterQuery {
+    pub(crate) org: Option<OrgId>,
+    pub(crate) from: Option<Timestamp>,
+    pub(crate) to: Option<Timestamp>,
+    /// Only the largest so many; none or 0 for all.
+    pub(crate) top: Option<usize>,
+}
+
 /// Prints the counters, the largest first.
 pub(crate) async fn counters(args: CountersArgs) -> anyhow::Result<u8> {
-    let from = args.from.unwrap_or(Timestamp::from_ms(i64::MIN));
-    let to = args.to.unwrap_or(Timestamp::from_ms(i64::MAX));
-    if args.store.url.is_some() {
-        anyhow::bail!("counters are read from the data directory: use --data-dir");
-    }
-    let rows = open::existing(&args.store.data_dir)?.counters(args.org.as_ref(), from, to).await?;
-    let sums = over_hours(&rows);
-    let shown = if args.top == 0 { sums.len() } else { args.top };
-    if args.store.json {
-        let counters: Vec<_> = sums
-            .iter()
-            .take(shown)
-            .map(|((org, product, what), count)| {
-                json!({ "org": org, "product": product, "dimension": what, "events": count.events, "severity": count.severity })
-            })
-            .collect();
-        output::json(
-            &json!({ "from": from, "to": to, "cells": rows.len(), "counters": counters }),
-        )?;
+    let CountersArgs { store, org, from, to, top } = args;
+    let report: CounterReport = match Server::named(&store)? {
+        Some(server) => {
+            let mut query = of(org.as_ref());
+            query.extend(from.map(|at| ("from", at.to_string())));
+            query.extend(to.map(|at| ("to", at.to_string())));
+            query.push(("top", top.to_string()));
+            server.get("/v1/counters", &query).await?
+        }
+        None => {
+            let world = open::existing(&store.data_dir)?;
+            open::known(&world, org.as_ref()).await?;
+            let query = CounterQuery { org, from, to, top: Some(top) };
+            counted(&world, &query, |_| true).await?
+        }
+    };
+    if store.json {
+        output::json(&report)?;
         return Ok(0);
     }
-    let rows: Vec<Vec<String>> = sums
-        .iter()
-        .take(shown)
-        .map(|((org, product, what), count)| {
-            vec![
-                format!("{org} {product} {what}"),
-                count.events.to_string(),
-                count.severity.to_string(),
-            ]
-        })
-        .collect();
+    let row = |row: &CounterRow| {
+        let name = format!("{} {} {}", row.org, row.product, row.dimension);
+        vec![name, row.events.to_string(), row.severity.to_string()]
+    };
+    let rows: Vec<Vec<String>> = report.counters.iter().map(row).collect();
     output::line(output::table(&["counter", "events", "severity"], &rows).trim_end())?;
     Ok(0)
+}
+
+/// Adds up the counters of the organisations that the asker sees.
+pub(crate) async fn counted<W: Accounts>(
+    world: &W,
+    query: &CounterQuery,
+    sees: impl Fn(&str) -> bool,
+) -> PortResult<CounterReport> {
+    let from = query.from.unwrap_or(Timestamp::from_ms(i64::MIN));
+    let to = query.to.unwrap_or(Timestamp::from_ms(i64::MAX));
+    let mut cells = world.counters(query.org.as_ref(), from, to).await?;
+    cells.retain(|(cell, _)| sees(cell.org.as_str()));
+    let shown = query.top.filter(|top| *top > 0).unwrap_or(usize::MAX);
+    let counters = over_hours(&cells)
+        .into_iter()
+        .take(shown)
+        .map(|((org, product, dimension), count)| CounterRow {
+            org,
+            product,
+            dimension,
+            events: count.events,
+            severity: count.severity,
+        })
+        .collect();
+    Ok(CounterReport { from, to, cells: cells.len(), counters })
+}
+
+/// The query that names an organisation.
+pub(super) fn of(org: Option<&OrgId>) -> Vec<(&'static str, String)> {
+    org.map(|org| ("org", org.to_string())).into_iter().collect()
 }
 
 /// Organisation, product (`*` for all) and dimension.

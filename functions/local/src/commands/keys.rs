@@ -1,5 +1,7 @@
 //! `tribo keys`: callers' keys. A secret is shown once and kept as a hash.
 
+use std::collections::BTreeSet;
+
 use anyhow::{anyhow, bail};
 use contract::{
     OrgId, Timestamp,
@@ -18,11 +20,11 @@ use crate::{cli::KeysCommand, open, output, remote::Server};
 /// Runs the subcommand.
 pub(crate) async fn run(command: KeysCommand) -> anyhow::Result<u8> {
     match command {
-        KeysCommand::Create { store, org, scope } => {
-            refuse_url(store.url.as_deref())?;
-            let world = open::or_create(&store.data_dir)?;
-            let created = create(&world, &org, &scopes(&scope)?, SystemClock.now()).await?;
-            if store.json {
+        KeysCommand::Create { place, org, scope } => {
+            let world = open::or_create(&place.data_dir)?;
+            let scopes: Vec<Scope> = BTreeSet::from_iter(scope).into_iter().collect();
+            let created = create(&world, &org, &scopes, SystemClock.now()).await?;
+            if place.json {
                 output::json(&created)?;
             } else {
                 output::note("This key is shown once:");
@@ -31,7 +33,7 @@ pub(crate) async fn run(command: KeysCommand) -> anyhow::Result<u8> {
         }
         KeysCommand::List { store } => {
             let keys: Vec<ListedKey> = match Server::named(&store)? {
-                Some(server) => server.get("/v1/keys", &[]).await?.unwrap_or_default(),
+                Some(server) => server.get("/v1/keys", &[]).await?,
                 None => listed(&ApiKeys::list(&open::existing(&store.data_dir)?).await?),
             };
             if store.json {
@@ -40,20 +42,17 @@ pub(crate) async fn run(command: KeysCommand) -> anyhow::Result<u8> {
                 output::line(table(&keys).trim_end())?;
             }
         }
-        KeysCommand::Revoke { key_id, store } => {
-            refuse_url(store.url.as_deref())?;
-            let world = open::existing(&store.data_dir)?;
+        KeysCommand::Revoke { key_id, place } => {
+            let world = open::existing(&place.data_dir)?;
             let Some(mut record) = ApiKeys::find(&world, &key_id).await? else {
                 bail!("no key {key_id}; `tribo keys list` shows them");
             };
             let revoked_at = *record.revoked_at.get_or_insert(SystemClock.now());
             ApiKeys::put(&world, &record).await?;
-            if store.json {
+            if place.json {
                 output::json(&json!({ "keyId": key_id, "revokedAt": revoked_at }))?;
             } else {
-                output::line(&format!(
-                    "{key_id} is invalid since {revoked_at}; servers notice within a minute"
-                ))?;
+                output::line(&format!("{key_id} is invalid since {revoked_at}"))?;
             }
         }
     }
@@ -103,19 +102,6 @@ pub(crate) fn listed(records: &[ApiKeyRecord]) -> Vec<ListedKey> {
     records.iter().map(one).collect()
 }
 
-fn scopes(words: &[String]) -> anyhow::Result<Vec<Scope>> {
-    let mut scopes = Vec::new();
-    for word in words {
-        let Some(scope) = Scope::parse(word.trim()) else {
-            bail!("unknown scope; choose from ingest, read, admin")
-        };
-        if !scopes.contains(&scope) {
-            scopes.push(scope);
-        }
-    }
-    Ok(scopes)
-}
-
 fn words(scopes: &[Scope]) -> Vec<String> {
     scopes.iter().map(|scope| scope.as_str().to_owned()).collect()
 }
@@ -136,13 +122,4 @@ fn table(keys: &[ListedKey]) -> String {
         })
         .collect();
     output::table(&["key", "organisation", "scopes", "created", "state"], &rows)
-}
-
-fn refuse_url(url: Option<&str>) -> anyhow::Result<()> {
-    match url {
-        Some(_) => {
-            bail!("keys are made and revoked in the data directory: use --data-dir without --url")
-        }
-        None => Ok(()),
-    }
 }

@@ -1,20 +1,17 @@
 //! `tribo orgs`: organisations. Each gets a salt of its own, so that no identifier joins two of them.
 
-use anyhow::bail;
+use contract::OrgId;
 use ports::reference::Organisations;
 use serde_json::json;
 
-use crate::{cli::OrgsCommand, open, output};
+use crate::{cli::OrgsCommand, open, output, remote::Server};
 
 /// Runs the subcommand.
 pub(crate) async fn run(command: OrgsCommand) -> anyhow::Result<u8> {
     match command {
-        OrgsCommand::Create { org, store } => {
-            if store.url.is_some() {
-                bail!("organisations are made in the data directory: use --data-dir without --url");
-            }
-            let created = Organisations::create(&open::or_create(&store.data_dir)?, &org).await?;
-            if store.json {
+        OrgsCommand::Create { org, place } => {
+            let created = Organisations::create(&open::or_create(&place.data_dir)?, &org).await?;
+            if place.json {
                 output::json(&json!({ "org": org, "created": created }))?;
             } else {
                 output::line(&format!(
@@ -24,7 +21,10 @@ pub(crate) async fn run(command: OrgsCommand) -> anyhow::Result<u8> {
             }
         }
         OrgsCommand::List { store } => {
-            let orgs = Organisations::list(&open::existing(&store.data_dir)?).await?;
+            let orgs: Vec<OrgId> = match Server::named(&store)? {
+                Some(server) => server.get("/v1/orgs", &[]).await?,
+                None => Organisations::list(&open::existing(&store.data_dir)?).await?,
+            };
             if store.json {
                 output::json(&json!({ "orgs": orgs }))?;
             } else {

@@ -6,8 +6,9 @@ mod source;
 
 use std::collections::BTreeMap;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use contract::Timestamp;
+use domain::profile::Profile;
 use ports::clock::{Clock as _, SystemClock};
 use serde::Serialize;
 
@@ -39,12 +40,9 @@ pub(crate) async fn run(args: ReplayArgs) -> anyhow::Result<u8> {
     if to <= args.from {
         bail!("--to must be later than --from");
     }
-    if args.store.url.is_some() {
-        bail!(
-            "replay works on the data directory, beside a running server: use --data-dir without --url"
-        );
-    }
-    let world = open::existing(&args.store.data_dir)?;
+    let profile = Profile::parse(&args.profile).context("--profile")?;
+    let world = open::existing(&args.place.data_dir)?;
+    open::known(&world, Some(&args.org)).await?;
     let report = ReplayReport {
         org: args.org.to_string(),
         from: args.from,
@@ -54,14 +52,20 @@ pub(crate) async fn run(args: ReplayArgs) -> anyhow::Result<u8> {
         skipped: BTreeMap::new(),
         dry_run: args.dry_run,
     };
-    let mut replay =
-        Replay { world, org: args.org, now: SystemClock.now(), pace: Pace::of(args.rate), report };
+    let mut replay = Replay {
+        world,
+        org: args.org,
+        profile,
+        now: SystemClock.now(),
+        pace: Pace::of(args.rate),
+        report,
+    };
     match args.source {
         ReplaySource::Archive => replay.archive(args.from, to, target).await?,
         ReplaySource::Quarantine => replay.quarantine(args.from, to, target).await?,
         ReplaySource::Parked => replay.parked(args.from, to, target).await?,
     }
-    print(&replay.report, args.store.json)?;
+    print(&replay.report, args.place.json)?;
     Ok(0)
 }
 
@@ -69,6 +73,7 @@ pub(crate) async fn run(args: ReplayArgs) -> anyhow::Result<u8> {
 struct Replay {
     world: embedded::Store,
     org: contract::OrgId,
+    profile: Profile,
     now: Timestamp,
     pace: Pace,
     report: ReplayReport,

@@ -121,23 +121,15 @@ fn ui(rng: &mut fastrand::Rng, event: &mut Value, person: &Person, kind: EventTy
         _ => pick(SCREENS, rng.usize(..)).to_owned(),
     };
     set(event, "screen", json!(screen));
-    match kind {
-        EventType::UiClick | EventType::UiDeadClick => {
-            let key = pick(ELEMENTS, rng.usize(..));
-            set(
-                event,
-                "element",
-                json!({ "key": key, "kind": "button", "x": rng.u32(..1_900), "y": rng.u32(..1_000) }),
-            );
-        }
-        EventType::UiError => set(event, "error", json!({ "code": "FORM_INVALID" })),
-        _ => {
-            context(
-                event,
-                "url",
-                json!(format!("https://app.example/suche?wer={}", person.address)),
-            );
-        }
+    if [EventType::UiClick, EventType::UiDeadClick].contains(&kind) {
+        let key = pick(ELEMENTS, rng.usize(..));
+        let (x, y) = (rng.u32(..1_900), rng.u32(..1_000));
+        set(event, "element", json!({ "key": key, "kind": "button", "x": x, "y": y }));
+    } else if kind == EventType::UiError {
+        set(event, "error", json!({ "code": "FORM_INVALID" }));
+    } else {
+        let url = format!("https://app.example/suche?wer={}", person.address);
+        context(event, "url", json!(url));
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use connector::{
-    BaseUrl, HttpEndpoint, Secrets, Source, Transport,
+    BaseUrl, HttpEndpoint, InvalidBaseUrl, Secrets, Source, Transport,
     mock::{Books, MockServer, MockSettings, Quirks, Receiver, Shape},
 };
 use data_encoding::{BASE64, HEXLOWER};
@@ -40,9 +40,7 @@ pub(super) async fn connect(settings: &SuiteSettings) -> anyhow::Result<Connecti
     match &settings.target {
         Target::Mock(quirks) => mock(settings, profile, quirks.clone()).await,
         Target::Connector { url, key, secrets } => {
-            let transport =
-                if url.starts_with("http://") { Transport::LoopbackHttp } else { https(url) };
-            let base = BaseUrl::parse(url, transport).context("--connector")?;
+            let base = base(url).context("--connector")?;
             let signing = if secrets.is_empty() {
                 Source::File(signing_secret(&settings.data_dir)?)
             } else {
@@ -79,6 +77,17 @@ async fn mock(
     Ok(Connection { endpoint, profile, mock: Some(Arc::new(Mock { _server: server, receiver })) })
 }
 
+/// Plain http never leaves this machine.
+fn base(url: &str) -> anyhow::Result<BaseUrl> {
+    if !url.starts_with("http://") {
+        return Ok(BaseUrl::parse(url, https(url))?);
+    }
+    match BaseUrl::parse(url, Transport::LoopbackHttp) {
+        Err(InvalidBaseUrl::Host) => bail!("http is for connectors on this machine: use https"),
+        parsed => Ok(parsed?),
+    }
+}
+
 /// The port of an https URL is the operator's choice, made by writing it.
 fn https(url: &str) -> Transport {
     let authority =
@@ -104,6 +113,17 @@ fn signing_secret(dir: &Path) -> anyhow::Result<std::path::PathBuf> {
     }
 }
 
+/// Takes the secret along into a copy of the data directory, if there is one: the receiver knows it.
+pub(crate) fn copy_signing_secret(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let (from, to) = (from.join(SIGNING_SECRET), to.join(SIGNING_SECRET));
+    match fs::copy(&from, &to) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot copy {}", from.display()))
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 fn new_secret() -> anyhow::Result<String> {
     Ok(format!("whsec_{}", BASE64.encode(&random::<32>()?)))
 }
@@ -114,4 +134,5 @@ fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
     Ok(bytes)
 }
 
-const SIGNING_SECRET: &str = "signing-secret";
+/// The file's name in the data directory.
+pub(crate) const SIGNING_SECRET: &str = "signing-secret";

@@ -6,10 +6,10 @@ use anyhow::{Context as _, bail};
 use contract::{Code, Event, Timestamp, limits::STAGING_TTL_MS, staged::StagedEvent};
 use domain::{
     admit::{self, Admission},
-    batching,
+    batching::{self, Caps},
     delivery::ParkedEvent,
     intake::{self, Course, Door, Outcome},
-    profile::{Profile, Slot},
+    profile::Slot,
     triage::{self, Class},
 };
 use ports::{
@@ -38,7 +38,7 @@ impl Replay {
         let archived = archived::read(&self.world, Some(&self.org), from, to).await?;
         let events: Vec<Event> = archived.events.into_values().map(bare).collect();
         self.report.found = u64::try_from(events.len())?;
-        for chunk in events.chunks(CHUNK) {
+        for chunk in events.chunks(self.pace.at_once(CHUNK)) {
             match target {
                 ReplayTarget::Counters => self.count_again(chunk).await?,
                 ReplayTarget::Forward => self.forward_again(chunk).await?,
@@ -65,7 +65,8 @@ impl Replay {
         if self.report.dry_run || records.is_empty() {
             return Ok(());
         }
-        self.pace.take(records.len()).await;
+        self.pace.wait().await;
+        self.pace.sent(records.len());
         let missed = self.world.append(&records).await?;
         if !missed.is_empty() {
             bail!("{} events were not appended; run the replay again", missed.len());
@@ -79,7 +80,7 @@ impl Replay {
             let arrival = event.recorded_at.unwrap_or(self.now);
             if admit::admit(event, arrival) != Ok(Admission::Forward) {
                 self.skip("not for the connector");
-            } else if !self.world.whereabouts(&event.event_id, Some(&self.org)).await?.is_empty() {
+            } else if self.is_on_its_way(event).await? {
                 self.skip("on its way or settled already");
             } else {
                 rows.push(staged(event, self.now)?);
@@ -87,10 +88,18 @@ impl Replay {
         }
         self.report.replayed += u64::try_from(rows.len())?;
         if !self.report.dry_run && !rows.is_empty() {
-            self.pace.take(rows.len()).await;
-            self.world.stage(&rows).await?;
+            self.pace.wait().await;
+            self.pace.sent(rows.len());
+            // As after TTL: what is on its way or settled meanwhile stays as it is.
+            self.world.rescue(&rows).await?;
         }
         Ok(())
+    }
+
+    /// An event that was only counted may still be sent.
+    async fn is_on_its_way(&self, event: &Event) -> anyhow::Result<bool> {
+        let found = self.world.whereabouts(&event.event_id, Some(&self.org)).await?;
+        Ok(found.iter().any(|place| ON_ITS_WAY.contains(&place.state.as_str())))
     }
 
     /// Opens what was set aside, judges it by today's rules, and lets go what is readable now.
@@ -105,11 +114,14 @@ impl Replay {
         for record in held {
             match self.judge_again(&record, target).await? {
                 Err(reason) => self.skip(reason),
+                Ok(_) if self.report.dry_run => self.report.replayed += 1,
                 Ok(put) => {
-                    self.report.replayed += 1;
-                    if !self.report.dry_run {
-                        self.pace.take(1).await;
-                        Quarantine::release(&self.world, &record, put).await?;
+                    self.pace.wait().await;
+                    self.pace.sent(1);
+                    if Quarantine::release(&self.world, &record, put).await? {
+                        self.report.replayed += 1;
+                    } else {
+                        self.skip("let go by somebody else meanwhile");
                     }
                 }
             }
@@ -191,18 +203,20 @@ impl Replay {
         if self.report.dry_run || parked.is_empty() {
             return Ok(());
         }
-        let profile = Profile::parse(PROFILE).context("the built-in profile")?;
+        let mut caps = self.profile.caps();
+        caps.events = self.pace.at_once(caps.events);
         let mut rest = parked.as_slice();
         while !rest.is_empty() {
-            let taken = self.unpark(rest, &profile).await?;
-            self.pace.take(taken).await;
+            self.pace.wait().await;
+            let taken = self.unpark(rest, caps).await?;
+            self.pace.sent(taken);
             rest = rest.get(taken..).unwrap_or_default();
         }
         Ok(())
     }
 
     /// Forms one batch of the first of `events` and answers how many it took.
-    async fn unpark(&self, events: &[ParkedEvent], profile: &Profile) -> anyhow::Result<usize> {
+    async fn unpark(&self, events: &[ParkedEvent], caps: Caps) -> anyhow::Result<usize> {
         for _ in 0..LEASE_TRIES {
             let now = SystemClock.now();
             let Some(lease) = self.world.acquire(&self.org, now, now.plus_ms(LEASE_MS)).await?
@@ -211,9 +225,8 @@ impl Replay {
                 continue;
             };
             let slot = Slot { org: &self.org, seq: batching::sequence(lease.next_seq) };
-            let Some((batch, taken)) = batching::again(events, &slot, profile, profile.caps())
-            else {
-                return Ok(0);
+            let Some((batch, taken)) = batching::again(events, &slot, &self.profile, caps) else {
+                bail!("no batch can be made of these events");
             };
             let outcome = self.world.unpark(&lease, batch, now).await?;
             Leases::release(&self.world, &lease, lease.breaker).await?;
@@ -280,5 +293,6 @@ const CHUNK: usize = 200;
 const LEASE_MS: i64 = 30_000;
 const LEASE_PAUSE: Duration = Duration::from_millis(500);
 const LEASE_TRIES: usize = 240;
-/// Parked events keep the bytes they were rendered in; the profile only gives the envelope.
-const PROFILE: &str = "athena-eu";
+/// States of events that reach the connector, reached it or were refused by it, or that were set aside.
+const ON_ITS_WAY: &[&str] =
+    &["pending", "batched", "delivered", "parked", "quarantined", "suppressed"];

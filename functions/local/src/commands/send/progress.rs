@@ -110,9 +110,12 @@ impl Progress {
         self.save()
     }
 
-    /// Saves.
+    /// Saves, if there is anything to go on from.
     pub(super) fn save(&self) -> anyhow::Result<()> {
         let Some(kept) = &self.kept else { return Ok(()) };
+        if self.lines_done == 0 {
+            return Ok(());
+        }
         let saved = Saved {
             identity: kept.identity.clone(),
             lines_done: self.lines_done,

@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 /// Lines that go into one request.
 #[derive(Debug)]
 pub(super) struct Batch {
-    /// Number of the first line, from 1.
+    /// Number of the first line, from 1: the one after the last line of the batch before, even if it is blank.
     pub(super) first_line: u64,
     /// Number of the last line.
     pub(super) last_line: u64,
@@ -43,6 +43,8 @@ pub(super) struct Lines {
     input: Box<dyn BufRead + Send>,
     batch_events: usize,
     line: u64,
+    /// The last line of the batch before.
+    covered: u64,
     seen: HashMap<[u8; 16], u32>,
     held: Option<(u64, String)>,
 }
@@ -72,6 +74,7 @@ impl Lines {
             input,
             batch_events,
             line: 0,
+            covered: 0,
             seen: HashMap::new(),
             held: None,
         })
@@ -85,7 +88,7 @@ impl Lines {
     /// The next batch after line `skip`; lines before it are read for their ids only.
     pub(super) fn next_batch(&mut self, skip: u64) -> anyhow::Result<Option<Batch>> {
         let mut batch = Batch {
-            first_line: 0,
+            first_line: self.covered.max(skip) + 1,
             last_line: 0,
             body: OPEN.to_vec(),
             events: 0,
@@ -101,12 +104,13 @@ impl Lines {
             }
             batch.body.extend_from_slice(event.as_bytes());
             batch.events += 1;
-            batch.covers(number);
+            batch.last_line = number;
             if usize::try_from(batch.events)? >= self.batch_events {
                 break;
             }
         }
         batch.body.extend_from_slice(CLOSE);
+        self.covered = batch.last_line;
         Ok((batch.last_line > 0).then_some(batch))
     }
 
@@ -141,7 +145,7 @@ impl Lines {
             match event {
                 Ok(event) => return Ok(Some((self.line, event))),
                 Err(code) => {
-                    batch.covers(self.line);
+                    batch.last_line = self.line;
                     batch.refused.push(code);
                     if batch.refused.len() >= self.batch_events {
                         return Ok(None);
@@ -174,15 +178,6 @@ impl Lines {
             format!("line-{}-{occurrence}", HEXLOWER.encode(&content)).into(),
         );
         Ok(event.to_string())
-    }
-}
-
-impl Batch {
-    fn covers(&mut self, line: u64) {
-        if self.first_line == 0 {
-            self.first_line = line;
-        }
-        self.last_line = line;
     }
 }
 
@@ -254,6 +249,19 @@ mod tests {
         assert_eq!(ids(&found[0]), ["a", "b"]);
         assert_eq!(found[0].refused, [Code::InvalidJson, Code::InvalidShape, Code::InvalidJson]);
         assert_eq!((found[0].first_line, found[0].last_line), (1, 6));
+    }
+
+    #[test]
+    fn batches_follow_each_other_without_a_gap_whatever_lines_are_blank() {
+        let text = b"\n\n{\"a\":1}\n{\"a\":2}\n\n \n{\"a\":3}\nnonsense\n\n{\"a\":4}\n\n";
+        let lines = |skip| {
+            let found = batches(text, 2, skip);
+            found.iter().map(|batch| (batch.first_line, batch.last_line)).collect::<Vec<_>>()
+        };
+        assert_eq!(lines(0), [(1, 4), (5, 10)]);
+        assert_eq!(lines(4), [(5, 10)]);
+        assert_eq!(lines(8), [(9, 10)]);
+        assert_eq!(lines(10), []);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -11,9 +12,11 @@ use contract::{
     problem::Problem,
 };
 use data_encoding::HEXLOWER;
+use indicatif::ProgressBar;
 use sha2::{Digest, Sha256};
 
 use super::reader::Batch;
+use crate::{output, remote};
 
 /// Sends batches to one server.
 #[derive(Debug)]
@@ -22,8 +25,19 @@ pub(super) struct Sender {
     url: String,
     key: String,
     patience: Duration,
+    bar: ProgressBar,
+    contact: Mutex<Contact>,
     /// Part of every `Idempotency-Key`: a retry within this run repeats its answer, another run gets its own.
     run: String,
+}
+
+/// Whether the server is there. A lock, because every request in flight looks at it for a moment.
+#[derive(Debug)]
+struct Contact {
+    /// When it last answered a batch, or the command began.
+    answered_at: Instant,
+    /// When somebody was last told that it makes us wait.
+    told_at: Option<Instant>,
 }
 
 /// What the server said of a batch.
@@ -41,14 +55,21 @@ enum Reply {
 }
 
 impl Sender {
-    pub(super) fn new(url: &str, key: &str, patience: Duration) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        url: &str,
+        key: &str,
+        patience: Duration,
+        bar: ProgressBar,
+    ) -> anyhow::Result<Self> {
         let mut run = [0_u8; 8];
         getrandom::fill(&mut run).map_err(|error| anyhow!("no random bytes: {error}"))?;
         Ok(Self {
             client: connector::operator::client(REQUEST_TIMEOUT)?,
-            url: format!("{}/v1/events/batch", url.trim_end_matches('/')),
+            url: url.to_owned(),
             key: key.to_owned(),
             patience,
+            bar,
+            contact: Mutex::new(Contact { answered_at: Instant::now(), told_at: None }),
             run: HEXLOWER.encode(&run),
         })
     }
@@ -69,16 +90,19 @@ impl Sender {
     }
 
     async fn until_answered(&self, batch: &Batch) -> anyhow::Result<Vec<EventAnswer>> {
-        let started = Instant::now();
         let mut pause = PAUSE_MIN;
         loop {
             match self.once(batch).await? {
-                Reply::Answered(answers) => return Ok(answers),
+                Reply::Answered(answers) if u64::try_from(answers.len())? == batch.events => {
+                    self.answered();
+                    return Ok(answers);
+                }
+                Reply::Answered(_) => {
+                    bail!("the server answered more or fewer events than it was sent")
+                }
                 Reply::TryAgain { after, why } => {
                     let wait = after.unwrap_or(pause);
-                    if started.elapsed() + wait > self.patience {
-                        bail!("gave up after {} s: {why}", self.patience.as_secs());
-                    }
+                    self.lasts(wait, &why)?;
                     tokio::time::sleep(wait).await;
                     pause = (pause * 2).min(PAUSE_MAX);
                 }
@@ -86,11 +110,33 @@ impl Sender {
         }
     }
 
+    fn answered(&self) {
+        let mut contact = self.contact.lock().unwrap_or_else(PoisonError::into_inner);
+        contact.answered_at = Instant::now();
+    }
+
+    /// Ends the command when the server would have answered nothing for longer than patience lasts. While it takes
+    /// other batches, a batch that it limits only waits.
+    fn lasts(&self, wait: Duration, why: &str) -> anyhow::Result<()> {
+        let mut contact = self.contact.lock().unwrap_or_else(PoisonError::into_inner);
+        let silent = contact.answered_at.elapsed();
+        if silent + wait > self.patience {
+            let (waited, patience) = (silent.as_secs_f64(), self.patience.as_secs_f64());
+            bail!("{why}; gave up after {waited:.0} s, since --patience allows {patience} s");
+        }
+        if contact.told_at.is_none_or(|at| at.elapsed() > TOLD_EVERY) {
+            contact.told_at = Some(Instant::now());
+            let text = format!("{why}; trying again, for up to {} s", self.patience.as_secs_f64());
+            self.bar.suspend(|| output::note(&text));
+        }
+        Ok(())
+    }
+
     async fn once(&self, batch: &Batch) -> anyhow::Result<Reply> {
         let idempotency = format!("{}-{}", self.run, HEXLOWER.encode(&Sha256::digest(&batch.body)));
         let request = self
             .client
-            .post(&self.url)
+            .post(format!("{}/v1/events/batch", self.url))
             .bearer_auth(&self.key)
             .header("content-type", "application/json")
             .header("idempotency-key", idempotency)
@@ -98,13 +144,11 @@ impl Sender {
         let response = match request.send().await {
             Ok(response) => response,
             Err(error) if error.is_builder() => {
-                return Err(error).context("the URL cannot be used");
+                bail!("the request cannot be made: {}", remote::root_cause(&error));
             }
             Err(error) => {
-                return Ok(Reply::TryAgain {
-                    after: None,
-                    why: format!("no answer from {}: {error}", self.url),
-                });
+                let why = format!("no answer from {}: {}", self.url, remote::root_cause(&error));
+                return Ok(Reply::TryAgain { after: None, why });
             }
         };
         let status = response.status().as_u16();
@@ -119,7 +163,11 @@ impl Sender {
                     serde_json::from_slice(&body).context("the answer is not the contract's")?;
                 Ok(Reply::Answered(answer.events))
             }
-            408 | 429 | 500.. => Ok(Reply::TryAgain {
+            429 => Ok(Reply::TryAgain {
+                after: after.map(Duration::from_secs),
+                why: "the server takes no more from this key for now (429)".to_owned(),
+            }),
+            408 | 500.. => Ok(Reply::TryAgain {
                 after: after.map(Duration::from_secs),
                 why: format!("the server answered {status}"),
             }),
@@ -134,7 +182,7 @@ fn refused(status: u16, body: &[u8]) -> anyhow::Result<Reply> {
         bail!("the server answered {status}; is this a Tribometer server?");
     };
     if problem.events.is_empty() {
-        bail!("the server answered {status} ({}): {}", problem.code, problem.title);
+        return Err(remote::refused(&problem));
     }
     Ok(Reply::Answered(problem.events))
 }
@@ -155,5 +203,6 @@ impl Tally {
 }
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+const TOLD_EVERY: Duration = Duration::from_secs(30);
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
