@@ -1,4 +1,6 @@
-//! Parked events on their way again: they were rendered once, and travel in those bytes.
+//! Parked events on their way again: those that were rendered once travel in those bytes.
+
+use contract::{Code, Event};
 
 use super::{Caps, Chosen, NewBatch};
 use crate::{
@@ -18,13 +20,7 @@ pub fn again(
 ) -> Option<(NewBatch, usize)> {
     let mut chosen = Chosen::default();
     for event in parked {
-        let json = String::from_utf8_lossy(&event.body).into_owned();
-        let event = RenderedEvent {
-            event_id: event.event_id.clone(),
-            connector_id: connector_event_id(slot.org, &event.event_id),
-            at: profile.time_of(&json),
-            json,
-        };
+        let event = rendered(event, slot, profile);
         if !chosen.takes(&event, slot, profile, caps) {
             break;
         }
@@ -34,9 +30,24 @@ pub fn again(
     (taken > 0).then(|| (profile.assemble(slot, &chosen.events), taken))
 }
 
+/// An event that was parked before any batch took it is still the staged event, and is rendered now.
+fn rendered(parked: &ParkedEvent, slot: &Slot<'_>, profile: &Profile) -> RenderedEvent {
+    let staged = || serde_json::from_slice::<Event>(&parked.body).ok();
+    let anew = (parked.reason == Code::RescuesExhausted).then(staged).flatten();
+    anew.and_then(|event| profile.render_event(&event)).unwrap_or_else(|| {
+        let json = String::from_utf8_lossy(&parked.body).into_owned();
+        RenderedEvent {
+            event_id: parked.event_id.clone(),
+            connector_id: connector_event_id(slot.org, &parked.event_id),
+            at: profile.time_of(&json),
+            json,
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use contract::{Code, OrgId};
+    use contract::OrgId;
 
     use super::*;
 
@@ -67,5 +78,22 @@ mod tests {
         );
         assert!(body.contains("2026-02-12T00:00:02.000Z"));
         assert_eq!(again(&[], &slot, &profile, Caps::default()), None);
+    }
+
+    #[test]
+    fn an_event_parked_before_any_batch_took_it_is_rendered_now() {
+        let org = OrgId::parse("acme").unwrap();
+        let slot = Slot { org: &org, seq: "000000000007".to_owned() };
+        let profile = Profile::parse("athena-eu").unwrap();
+        let staged = ParkedEvent {
+            event_id: "e.1".parse().unwrap(),
+            reason: Code::RescuesExhausted,
+            detail: String::new(),
+            body: br#"{"eventId":"e.1","eventType":"friction.abandon","occurredAt":"2026-02-12T00:00:00Z","orgId":"acme","traceComponent":"transparency"}"#.to_vec(),
+        };
+        let (batch, _) = again(&[staged], &slot, &profile, Caps::default()).unwrap();
+        let body = String::from_utf8(batch.body).unwrap();
+        assert!(body.contains(r#""eventType":"abandon""#), "{body}");
+        assert!(body.contains("evt_"), "{body}");
     }
 }
