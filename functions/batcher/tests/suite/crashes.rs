@@ -115,7 +115,7 @@ async fn a_stale_fence_forms_splits_and_postpones_nothing() {
         clock.forward(2 * MINUTE);
         second.tick(None).await.unwrap();
     });
-    let first = rig.batcher_of(Intruded { store: rig.store.clone(), before_form }, rig.endpoint());
+    let first = rig.batcher_of(Intruded::new(rig.store.clone(), before_form), rig.endpoint());
     let report = rig.tick(&first).await;
     assert_eq!((report.work.events_formed, report.orgs_busy), (0, 1));
     assert_eq!(rig.arrived("acme"), named("acme", &ids));
@@ -151,8 +151,7 @@ async fn a_row_that_ttl_takes_while_its_batch_is_formed_is_delivered_by_the_resc
     let before_form = Once::of(async move {
         assert_eq!(store.expire(clock.now()).await.unwrap(), 2);
     });
-    let batcher =
-        rig.batcher_of(Intruded { store: rig.store.clone(), before_form }, rig.endpoint());
+    let batcher = rig.batcher_of(Intruded::new(rig.store.clone(), before_form), rig.endpoint());
     let report = rig.tick(&batcher).await;
     assert_eq!(report.work.events_delivered, 3, "the batch was formed without them");
     assert_eq!(rig.balance("acme").await, (3, 0, 2), "they are on their way back");
@@ -161,6 +160,18 @@ async fn a_row_that_ttl_takes_while_its_batch_is_formed_is_delivered_by_the_resc
     let expected: Vec<_> = late.into_iter().chain(early).collect();
     assert_eq!(rig.arrived("acme"), named("acme", &expected));
     assert_eq!((rig.balance("acme").await, rig.books().violations), ((5, 0, 0), vec![]));
+}
+
+#[tokio::test]
+async fn a_row_that_turns_out_to_have_been_forwarded_is_dropped_while_forming() {
+    let rig = Rig::new(Quirks::default());
+    let mut ids = rig.emit("acme", 3).await;
+    let known = ids.remove(1);
+    let store = rig.store.clone();
+    let world = Intruded { forwarded: Some(known), ..Intruded::new(store, Once::default()) };
+    let report = rig.tick(&rig.batcher_of(world, rig.endpoint())).await;
+    assert_eq!((report.work.rows_dropped, report.work.events_delivered), (1, 2));
+    assert_eq!(rig.arrived("acme"), named("acme", &ids));
 }
 
 #[tokio::test]
@@ -273,7 +284,12 @@ async fn the_lease_is_kept_over_a_long_delivery_and_given_back() {
     rig.policy.org_budget_ms = HOUR;
     rig.policy.tick_budget_ms = HOUR;
     rig.emit("acme", 96 * 20).await;
-    let watched = Watched { takes_ms: 14_000, ..Watched::new(rig.endpoint()) };
+    let second = rig.batcher();
+    let meanwhile = Once::of(async move {
+        assert_eq!(second.tick(None).await.unwrap().orgs_busy, 1, "after four minutes");
+    });
+    let watched = Watched::new(rig.endpoint());
+    let watched = Watched { takes_ms: 14_000, meanwhile_at: 18, meanwhile, ..watched };
     let batcher = rig.batcher_of(rig.store.clone(), watched);
     let report = rig.tick(&batcher).await;
     assert_eq!(report.work.batches_delivered, 20, "280 s under a lease of 90 s");

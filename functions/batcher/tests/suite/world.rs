@@ -46,6 +46,14 @@ impl Once {
 pub(crate) struct Intruded {
     pub(crate) store: Store,
     pub(crate) before_form: Once,
+    /// Said to have been forwarded by an earlier batch, as a store may find out while forming.
+    pub(crate) forwarded: Option<EventId>,
+}
+
+impl Intruded {
+    pub(crate) fn new(store: Store, before_form: Once) -> Self {
+        Self { store, before_form, forwarded: None }
+    }
 }
 
 impl Leases for Intruded {
@@ -85,6 +93,14 @@ impl Forming for Intruded {
         now: Timestamp,
     ) -> PortResult<FormOutcome> {
         self.before_form.happen().await;
+        let events = batch.iter().flat_map(|batch| &batch.events);
+        let forwarded: Vec<EventId> = events
+            .map(|event| event.event_id.clone())
+            .filter(|id| self.forwarded.as_ref() == Some(id))
+            .collect();
+        if !forwarded.is_empty() {
+            return Ok(FormOutcome::Stale { gone: Vec::new(), forwarded });
+        }
         self.store.form(lease, batch, dropped, now).await
     }
 }
@@ -131,7 +147,8 @@ pub(crate) struct Watched {
     pub(crate) mock: InProcess<Hands>,
     pub(crate) requests: Arc<Mutex<Vec<DeliveryRequest>>>,
     pub(crate) takes_ms: i64,
-    /// Happens after the mock took the next request, before its answer arrives.
+    /// Happens after the mock took this request (the first is 1), before its answer arrives.
+    pub(crate) meanwhile_at: usize,
     pub(crate) meanwhile: Once,
     /// Given instead of the mock's answers, in order.
     pub(crate) answers: Arc<Mutex<Vec<DeliveryAnswer>>>,
@@ -143,6 +160,7 @@ impl Watched {
             mock,
             requests: Arc::default(),
             takes_ms: 0,
+            meanwhile_at: 1,
             meanwhile: Once::default(),
             answers: Arc::default(),
         }
@@ -161,14 +179,20 @@ impl Watched {
 
 impl Endpoint for Watched {
     async fn post(&self, request: DeliveryRequest) -> DeliveryAnswer {
-        self.requests.lock().unwrap().push(request.clone());
+        let number = {
+            let mut requests = self.requests.lock().unwrap();
+            requests.push(request.clone());
+            requests.len()
+        };
         let given = self.answers.lock().unwrap().pop();
         let answer = match given {
             Some(answer) => answer,
             None => self.mock.post(request).await,
         };
         self.mock.clock.forward(self.takes_ms);
-        self.meanwhile.happen().await;
+        if number == self.meanwhile_at {
+            self.meanwhile.happen().await;
+        }
         answer
     }
 }
