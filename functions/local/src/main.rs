@@ -25,7 +25,10 @@ fn main() -> ExitCode {
         Some(LogFormat::Human) => telemetry::Format::Human,
         None => telemetry::Format::detect(),
     };
-    telemetry::init(format, &cli.log);
+    // The demo writes its log beside everything else it writes, and looks through it for identifiers.
+    if !matches!(cli.command, Command::Demo(_)) {
+        telemetry::init(format, &cli.log);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -33,18 +36,24 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(cli.command)) {
+    match runtime.block_on(run(cli.command, &cli.log)) {
         Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            output::note(&format!("tribo: {error:#}"));
-            ExitCode::FAILURE
-        }
+        Err(error) => match error.downcast_ref::<clap::Error>() {
+            Some(wrong) => {
+                output::note(wrong.to_string().trim_end());
+                ExitCode::from(WRONG_ARGUMENTS)
+            }
+            None => {
+                output::note(&format!("tribo: {error:#}"));
+                ExitCode::FAILURE
+            }
+        },
     }
 }
 
-async fn run(command: Command) -> anyhow::Result<u8> {
+async fn run(command: Command, log: &str) -> anyhow::Result<u8> {
     match command {
-        Command::Demo(args) => demo::run(args).await,
+        Command::Demo(args) => demo::run(args, log).await,
         Command::Local(args) => server::run(args).await,
         Command::Send(args) => commands::send::run(args).await,
         Command::Ledger(args) => commands::books::ledger(args).await,
@@ -59,3 +68,5 @@ async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Backup(args) => commands::backup::run(args).await,
     }
 }
+
+const WRONG_ARGUMENTS: u8 = 2;

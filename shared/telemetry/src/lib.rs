@@ -72,6 +72,17 @@ pub fn init(format: Format, filter: &str) {
     drop(installed);
 }
 
+/// Installs the logger for this process, writing JSON lines to a file: what a program says about itself can then be looked
+/// through like everything else it wrote. Does nothing when one is installed already.
+pub fn init_to(file: std::fs::File, filter: &str) {
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt::layer()
+        .event_format(JsonLines)
+        .fmt_fields(fields::JsonFields)
+        .with_writer(std::sync::Mutex::new(file));
+    drop(tracing_subscriber::registry().with(filter).with(lines).try_init());
+}
+
 /// An embedded-metrics line: numbers are metrics (milliseconds when the name ends in `_ms`, bytes in `_bytes`, counts
 /// otherwise), `stage` and `code` are dimensions, other texts are properties.
 #[must_use]

@@ -150,4 +150,5 @@ impl Driver {
 }
 
 const POSTED_AT_ONCE: usize = 200;
-const EMITTED_AT_ONCE: usize = 2_000;
+/// Well within the emitter's ring.
+const EMITTED_AT_ONCE: usize = 500;

@@ -32,10 +32,13 @@ use crate::{
 };
 
 /// Runs the demo. 0 only when everything balances, every counter is proven and nothing leaked.
-pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<u8> {
+pub(crate) async fn run(args: DemoArgs, filter: &str) -> anyhow::Result<u8> {
     let started = Instant::now();
     let folder = Folder::of(args.dir.clone())?;
     let progress = Progress { quiet: args.json };
+    let log = folder.path().join(LOG);
+    telemetry::init_to(std::fs::File::create(&log).context("cannot write the log")?, filter);
+    progress.say(&format!("what the suite logs goes to {}", log.display()));
     progress.say("a temporary installation with a misbehaving connector; settle, timeout and back-off are shortened");
     let suite = Suite::start(settings(folder.path())).await?;
     let plan = plan::Plan::new(args.seed, args.events, SystemClock.now());
@@ -222,4 +225,5 @@ impl Folder {
     }
 }
 
+const LOG: &str = "demo.log";
 const SETTLE_PATIENCE: Duration = Duration::from_secs(40);
