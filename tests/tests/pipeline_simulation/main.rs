@@ -51,6 +51,9 @@ fn whatever_happens_nothing_is_lost_and_nothing_happens_twice() {
         played.iter().filter(|(_, played)| !played.broken.is_empty()).take(5).collect();
     for (seed, played) in &broken {
         println!("SIMULATION_SEED={seed} SIMULATION_RUNS=1: {:#?}", played.broken);
+        if runs == 1 {
+            println!("{}", played.trace.join("\n"));
+        }
     }
     let total = |what: fn(&Played) -> usize| played.values().map(what).sum::<usize>();
     println!(

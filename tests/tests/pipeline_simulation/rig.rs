@@ -137,14 +137,16 @@ impl<V: Variant> Rig<V> {
         let variant = V::default();
         let processor = Processor::new(variant.world(world.clone()), clock.clone());
         let function = Arc::new(Function { variant, processor });
-        // Who gives up early must not have disputes to settle: the first body of an id is to be counted first.
+        // "The first body wins" needs the first body to be counted first: with disputes nothing is ever given up.
         let patient = chance.percent(70);
         let settings = Settings {
             batch_size: 25,
             window_ms: 0,
-            max_retries: Some(if patient { 50 } else { 1 }),
+            max_retries: (!patient).then_some(1),
             ..Settings::of(embedded::PROCESSOR)
         };
+        let settings =
+            Settings { max_age_ms: settings.max_age_ms.filter(|_| !patient), ..settings };
         let mut mapping = || {
             let (settings, chance) = (settings.clone(), chance.fork());
             let (function, clock) = (Arc::clone(&function), clock.clone());
