@@ -57,5 +57,9 @@ pub trait Quarantine: Send + Sync {
     /// took it now for the first time. If the event had been accepted and ended here (`terminal`), its booking as
     /// `counted` is taken back, and a staged one is booked as `acceptedForward`: whoever counts or delivers it books it
     /// anew. Releasing a record that is not held answers false and changes nothing.
-    fn release(&self, record: &Quarantined, put: Put) -> impl Future<Output = PortResult<bool>> + Send;
+    fn release(
+        &self,
+        record: &Quarantined,
+        put: Put,
+    ) -> impl Future<Output = PortResult<bool>> + Send;
 }
