@@ -11,10 +11,6 @@ use processor::{Invocation, Processor, config::Config};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     telemetry::init(telemetry::Format::Json, "info");
-    // A panic's message may repeat what was read; its place does not.
-    std::panic::set_hook(Box::new(|panic| {
-        tracing::error!(panic.at = panic.location().map(tracing::field::display), "panicked");
-    }));
     match serve().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

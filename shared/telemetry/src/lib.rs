@@ -46,7 +46,7 @@ impl Format {
 }
 
 /// Installs the logger for this process; `filter` is a level or a list of `target=level`. Does nothing when one is
-/// installed already.
+/// installed already. From here on a panic is logged by its place alone: its message may repeat what was read.
 pub fn init(format: Format, filter: &str) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let installed = match format {
@@ -70,6 +70,7 @@ pub fn init(format: Format, filter: &str) {
             .try_init(),
     };
     drop(installed);
+    log_panics_by_place();
 }
 
 /// Installs the logger for this process, writing JSON lines to a file: what a program says about itself can then be looked
@@ -81,6 +82,13 @@ pub fn init_to(file: std::fs::File, filter: &str) {
         .fmt_fields(fields::JsonFields)
         .with_writer(std::sync::Mutex::new(file));
     drop(tracing_subscriber::registry().with(filter).with(lines).try_init());
+    log_panics_by_place();
+}
+
+fn log_panics_by_place() {
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!(panic.at = panic.location().map(tracing::field::display), "panicked");
+    }));
 }
 
 /// An embedded-metrics line: numbers are metrics (milliseconds when the name ends in `_ms`, bytes in `_bytes`, counts
