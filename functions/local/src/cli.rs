@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use contract::{EventId, OrgId, Timestamp};
 use domain::api_key::Scope;
 
@@ -13,10 +13,24 @@ use domain::api_key::Scope;
 #[command(name = "tribo", version, propagate_version = true, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
     /// How log lines are written to standard error: readable on a terminal, JSON elsewhere unless you choose.
-    #[arg(long, global = true, value_enum, env = "TRIBO_LOG_FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        env = "TRIBO_LOG_FORMAT",
+        value_name = "FORMAT",
+        display_order = 100
+    )]
     pub(crate) log_format: Option<LogFormat>,
     /// A level, or a list of target=level.
-    #[arg(long, global = true, default_value = "info", env = "TRIBO_LOG")]
+    #[arg(
+        long,
+        global = true,
+        default_value = "info",
+        env = "TRIBO_LOG",
+        value_name = "LEVEL",
+        display_order = 100
+    )]
     pub(crate) log: String,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -68,11 +82,11 @@ pub(crate) enum Command {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct StoreArgs {
     /// The data directory of `tribo local`; a running server may use it at the same time.
-    #[arg(long, env = "TRIBO_DATA_DIR", default_value = DATA_DIR)]
+    #[arg(long, env = "TRIBO_DATA_DIR", default_value = DATA_DIR, value_name = "DIR")]
     pub(crate) data_dir: PathBuf,
     /// Ask a running server instead of opening the directory. With a `read` key it tells of that key's organisations,
     /// with an `admin` key of all.
-    #[arg(long)]
+    #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
     /// The key for --url.
     #[arg(long, env = "TRIBO_KEY", hide_env_values = true)]
@@ -86,7 +100,7 @@ pub(crate) struct StoreArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DirArgs {
     /// The data directory of `tribo local`; a running server may use it at the same time.
-    #[arg(long, env = "TRIBO_DATA_DIR", default_value = DATA_DIR)]
+    #[arg(long, env = "TRIBO_DATA_DIR", default_value = DATA_DIR, value_name = "DIR")]
     pub(crate) data_dir: PathBuf,
     /// Print one JSON object on standard output and nothing else there.
     #[arg(long)]
@@ -112,16 +126,16 @@ pub(crate) struct DemoArgs {
 #[derive(Debug, Args)]
 pub(crate) struct LocalArgs {
     /// Where everything is kept: one SQLite file, the keys (mode 0600), the archive. Created when absent.
-    #[arg(long, env = "TRIBO_DATA_DIR", default_value = DATA_DIR)]
+    #[arg(long, env = "TRIBO_DATA_DIR", default_value = DATA_DIR, value_name = "DIR")]
     pub(crate) data_dir: PathBuf,
     /// The address to listen on. Any other than loopback needs a key to exist already (`tribo keys create`).
-    #[arg(long, env = "TRIBO_LISTEN", default_value = "127.0.0.1:8787")]
+    #[arg(long, env = "TRIBO_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
     pub(crate) listen: SocketAddr,
     /// The connector's base URL: https, or http on loopback. Without it the built-in mock connector is used.
-    #[arg(long, env = "FRICTIONMELT_API_URL")]
+    #[arg(long, env = "FRICTIONMELT_API_URL", value_name = "URL")]
     pub(crate) connector: Option<String>,
     /// The connector's key.
-    #[arg(long, env = "FRICTIONMELT_API_KEY", hide_env_values = true)]
+    #[arg(long, env = "FRICTIONMELT_API_KEY", hide_env_values = true, value_name = "KEY")]
     pub(crate) connector_key: Option<String>,
     /// Secrets that sign each delivery (Standard Webhooks, `whsec_…`), the newest first; two during a rotation. Without
     /// any, one is made and kept with the keys.
@@ -129,30 +143,31 @@ pub(crate) struct LocalArgs {
         long,
         env = "FRICTIONMELT_SIGNING_SECRETS",
         hide_env_values = true,
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_name = "SECRET[,SECRET]"
     )]
     pub(crate) connector_secret: Vec<String>,
-    /// The connector's dialect.
-    #[arg(long, env = "FRICTIONMELT_PROFILE", default_value = "athena-eu")]
+    /// The connector's dialect: `athena-eu`, `frictionmelt-2026-02`, or a profile written as a JSON object.
+    #[arg(long, env = "FRICTIONMELT_PROFILE", default_value = "athena-eu", value_name = "PROFILE")]
     pub(crate) profile: String,
     /// True: use the mock even when a URL and a key are given.
-    #[arg(long, env = "FRICTIONMELT_MOCK_MODE", value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(long, env = "FRICTIONMELT_MOCK_MODE", value_name = "BOOL", value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) mock: Option<bool>,
     /// How often waiting events are batched and delivered. Severity 4 and 5 do not wait for it.
-    #[arg(long, default_value = "5m", value_parser = duration)]
+    #[arg(long, default_value = "5m", value_parser = duration, value_name = "DURATION")]
     pub(crate) tick: std::time::Duration,
     /// How long an event rests before a tick may batch it, so that events are sent in the order in which they came.
-    #[arg(long, default_value = "10s", value_parser = duration)]
+    #[arg(long, default_value = "10s", value_parser = duration, value_name = "DURATION")]
     pub(crate) settle: std::time::Duration,
     /// The longest first pause after a failed delivery; from failure to failure it doubles, up to an hour.
-    #[arg(long, default_value = "30s", value_parser = duration)]
+    #[arg(long, default_value = "30s", value_parser = duration, value_name = "DURATION")]
     pub(crate) backoff: std::time::Duration,
     /// Shards of the stream: how many batches are processed at the same time.
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) shards: u32,
     /// Most events per second that one key may send on average; bursts of three times as many pass. Beyond it the
     /// server answers 429, which `tribo send` waits out.
-    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 20_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate_limit: u32,
     /// Once the server listens, print one JSON object on standard output and nothing else there.
     #[arg(long)]
@@ -170,13 +185,13 @@ pub(crate) struct SendArgs {
     #[arg(long, env = "TRIBO_KEY", hide_env_values = true)]
     pub(crate) key: String,
     /// Events per request.
-    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=500))]
+    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=500))]
     pub(crate) batch: u32,
     /// Requests in flight at once.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) concurrency: u32,
     /// How long a request is retried before the command gives up; what was sent stays sent.
-    #[arg(long, default_value = "2m", value_parser = duration)]
+    #[arg(long, default_value = "2m", value_parser = duration, value_name = "DURATION")]
     pub(crate) patience: std::time::Duration,
     /// Exit with 3 when any event was rejected.
     #[arg(long)]
@@ -217,10 +232,10 @@ pub(crate) struct CountersArgs {
     #[arg(long)]
     pub(crate) org: Option<OrgId>,
     /// From this time of occurrence (RFC 3339).
-    #[arg(long, value_parser = timestamp)]
+    #[arg(long, value_parser = timestamp, value_name = "T")]
     pub(crate) from: Option<Timestamp>,
     /// To this time of occurrence, exclusive.
-    #[arg(long, value_parser = timestamp)]
+    #[arg(long, value_parser = timestamp, value_name = "T")]
     pub(crate) to: Option<Timestamp>,
     /// Show the largest so many; 0 shows all.
     #[arg(long, default_value_t = 20)]
@@ -299,7 +314,7 @@ pub(crate) struct ReplayArgs {
     #[arg(long)]
     pub(crate) org: OrgId,
     /// From this time (RFC 3339) of arrival, or of parking.
-    #[arg(long, value_parser = timestamp)]
+    #[arg(long, value_parser = timestamp, value_name = "T")]
     pub(crate) from: Timestamp,
     /// Given twice: to this time (exclusive), and what the events go through again: `counters` counts what is not
     /// counted yet, `forward` delivers what is not delivered yet.
@@ -312,10 +327,10 @@ pub(crate) struct ReplayArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// At most so many events per second, as `N/s`.
-    #[arg(long, value_parser = rate)]
+    #[arg(long, value_parser = rate, value_name = "N/s")]
     pub(crate) rate: Option<u32>,
     /// The connector's dialect, as given to `tribo local`: what surrounds parked events that are sent again.
-    #[arg(long, env = "FRICTIONMELT_PROFILE", default_value = "athena-eu")]
+    #[arg(long, env = "FRICTIONMELT_PROFILE", default_value = "athena-eu", value_name = "PROFILE")]
     pub(crate) profile: String,
 }
 
@@ -360,6 +375,11 @@ pub(crate) struct BackupArgs {
     pub(crate) dir: PathBuf,
     #[command(flatten)]
     pub(crate) place: DirArgs,
+}
+
+/// Arguments that are each right, but not together.
+pub(crate) fn wrong(why: &str) -> anyhow::Error {
+    Cli::command().error(ErrorKind::ArgumentConflict, why).into()
 }
 
 fn scope(text: &str) -> Result<Scope, String> {
@@ -419,8 +439,6 @@ Exit codes: 0 done · 1 failed · 2 wrong arguments · 3 events rejected (--stri
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

@@ -23,7 +23,7 @@ use tokio::{
     signal::unix,
     sync::watch,
     task::JoinSet,
-    time::{Instant, MissedTickBehavior, timeout_at},
+    time::{Instant, MissedTickBehavior, timeout, timeout_at},
 };
 
 use crate::{
@@ -37,12 +37,14 @@ use crate::{
 pub(crate) async fn run(args: LocalArgs) -> anyhow::Result<u8> {
     let settings = settings(&args)?;
     let _lock = only_server(&args.data_dir)?;
-    let first_key = first_key(&args).await?;
+    let has_key = has_key(&args).await?;
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;
     let address = listener.local_addr()?;
     let suite = Suite::start(settings).await?;
+    // Only now: a key that is made by a start that fails is shown to nobody.
+    let first_key = if has_key { None } else { Some(first_key(&suite).await?) };
     announce(&suite, &args, address, first_key)?;
     let (stop, stopping) = watch::channel(false);
     let mut upkeep = JoinSet::new();
@@ -64,7 +66,7 @@ pub(crate) async fn run(args: LocalArgs) -> anyhow::Result<u8> {
     // Whoever does not finish a request in time, and a delivery that hangs, is left: all that counts is durable.
     let served = match failed {
         Some(served) => served,
-        None => timeout_at(until, serving).await.unwrap_or(Ok(Ok(()))),
+        None => timeout(ANSWERING, serving).await.unwrap_or(Ok(Ok(()))),
     };
     if timeout_at(until, async { while upkeep.join_next().await.is_some() {} }).await.is_err() {
         upkeep.shutdown().await;
@@ -124,23 +126,24 @@ fn target(args: &LocalArgs) -> anyhow::Result<Target> {
     }
 }
 
-/// The first start on loopback makes a key; anywhere else a key has to exist.
-async fn first_key(args: &LocalArgs) -> anyhow::Result<Option<CreatedKey>> {
-    let world = open::or_create(&args.data_dir)?;
-    let keys = ApiKeys::list(&world).await?;
-    if keys.iter().any(|key| key.revoked_at.is_none()) {
-        return Ok(None);
-    }
-    if !args.listen.ip().is_loopback() {
+/// Whether a key exists. The first start on loopback makes one; anywhere else there has to be one.
+async fn has_key(args: &LocalArgs) -> anyhow::Result<bool> {
+    let keys = ApiKeys::list(&open::or_create(&args.data_dir)?).await?;
+    let has_key = keys.iter().any(|key| key.revoked_at.is_none());
+    if !has_key && !args.listen.ip().is_loopback() {
         bail!(
             "{} is reachable from outside and no key exists: make one first with `tribo keys create --org ORG --data-dir {}`",
             args.listen,
             args.data_dir.display()
         );
     }
+    Ok(has_key)
+}
+
+async fn first_key(suite: &Suite) -> anyhow::Result<CreatedKey> {
     let org = OrgId::parse(FIRST_ORG).context("the first organisation's name")?;
     let scopes = [Scope::Ingest, Scope::Read, Scope::Admin];
-    keys::create(&world, &org, &scopes, SystemClock.now()).await.map(Some)
+    keys::create(&suite.world, &org, &scopes, SystemClock.now()).await
 }
 
 fn announce(
@@ -178,7 +181,8 @@ fn announce(
     output::line(&format!("listening on {url}"))
 }
 
-/// Batches and delivers at every tick. A tick that takes longer delays the next one; none is made up for.
+/// Batches and delivers at every tick. A tick that takes long, since one organisation's connector hangs, overlaps with
+/// the next ones, which serve the other organisations.
 async fn ticks(
     suite: Suite,
     every: Duration,
@@ -191,14 +195,20 @@ async fn ticks(
     let settled = tokio::time::sleep(settle);
     tokio::pin!(settled);
     let mut is_settled = false;
+    let mut ticking = JoinSet::new();
     loop {
         tokio::select! {
-            _ = stopping.changed() => return,
+            _ = stopping.changed() => break,
             _ = interval.tick() => {}
             () = &mut settled, if !is_settled => is_settled = true,
         }
-        suite.tick().await;
+        while ticking.try_join_next().is_some() {}
+        if ticking.len() < TICKS_AT_ONCE {
+            let suite = suite.clone();
+            ticking.spawn(async move { suite.tick().await });
+        }
     }
+    while ticking.join_next().await.is_some() {}
 }
 
 /// Expiry, retention and redrive, once a minute.
@@ -239,4 +249,8 @@ async fn ended() {
 
 const FIRST_ORG: &str = "default";
 const LOCK: &str = "server.lock";
+const TICKS_AT_ONCE: usize = 8;
+/// How long requests under way may take to be answered after a stop.
+const ANSWERING: Duration = Duration::from_secs(3);
+/// How long everything else may take to be finished after a stop.
 const DRAIN: Duration = Duration::from_secs(20);

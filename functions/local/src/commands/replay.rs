@@ -6,7 +6,7 @@ mod source;
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use contract::Timestamp;
 use domain::profile::Profile;
 use ports::clock::{Clock as _, SystemClock};
@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use self::pace::Pace;
 use crate::{
-    cli::{ReplayArgs, ReplaySource, ReplayTarget, ReplayTo},
+    cli::{self, ReplayArgs, ReplaySource, ReplayTarget, ReplayTo},
     open, output,
 };
 
@@ -38,7 +38,7 @@ pub(crate) struct ReplayReport {
 pub(crate) async fn run(args: ReplayArgs) -> anyhow::Result<u8> {
     let (to, target) = end_and_target(&args.to)?;
     if to <= args.from {
-        bail!("--to must be later than --from");
+        return Err(cli::wrong("--to must be later than --from"));
     }
     let profile = Profile::parse(&args.profile).context("--profile")?;
     let world = open::existing(&args.place.data_dir)?;
@@ -96,7 +96,9 @@ fn end_and_target(given: &[ReplayTo]) -> anyhow::Result<(Timestamp, ReplayTarget
     });
     match (times.next(), times.next(), targets.next(), targets.next()) {
         (Some(time), None, Some(target), None) => Ok((time, target)),
-        _ => bail!("--to is given twice: once with a time, once with `counters` or `forward`"),
+        _ => Err(cli::wrong(
+            "--to is given twice: once with a time, once with `counters` or `forward`",
+        )),
     }
 }
 
