@@ -11,8 +11,11 @@ use std::{
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
-/// The `tribo` binary of this build profile, built at the first call.
+/// The `tribo` binary of this build profile, built at the first call; `TRIBO_BIN` names one that is built already.
 pub fn tribo() -> anyhow::Result<PathBuf> {
+    if let Some(path) = std::env::var_os("TRIBO_BIN") {
+        return Ok(path.into());
+    }
     static BUILT: Mutex<Option<PathBuf>> = Mutex::new(None);
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(path) = &*built {
@@ -91,6 +94,12 @@ impl Local {
             }
         }
         bail!("tribo local ended without listening: {}", server.child.wait()?)
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Ends the process without any chance to tidy up.
