@@ -47,9 +47,8 @@ fn number(variable: &str, default: u64) -> u64 {
 fn whatever_happens_nothing_is_lost_and_nothing_happens_twice() {
     let (from, runs) = (number("SIMULATION_SEED", 0), number("SIMULATION_RUNS", 200));
     let played = campaign(from, runs, |seed| play::<Honest>(&Script::stormy(seed)));
-    let broken: Vec<_> =
-        played.iter().filter(|(_, played)| !played.broken.is_empty()).take(5).collect();
-    for (seed, played) in &broken {
+    let broken: Vec<_> = played.iter().filter(|(_, played)| !played.broken.is_empty()).collect();
+    for (seed, played) in broken.iter().take(5) {
         println!("SIMULATION_SEED={seed} SIMULATION_RUNS=1: {:#?}", played.broken);
         if runs == 1 {
             println!("{}", played.trace.join("\n"));
