@@ -17,7 +17,7 @@ use batcher::{
     report::{Ended, OrgReport},
 };
 use connector::{HttpEndpoint, mock::Quirks};
-use contract::OrgId;
+use contract::{OrgId, limits::ARCHIVE_EVENTS_MAX};
 use domain::{delivery::DeliveryPolicy, profile::Sender};
 use embedded::{Durability, Options, Store};
 use ingest::{Ingest, config::Config};
@@ -87,7 +87,7 @@ impl SuiteSettings {
     pub(crate) fn new(data_dir: &Path) -> Self {
         Self {
             data_dir: data_dir.to_owned(),
-            shards: 2,
+            shards: 4,
             profile: "athena-eu".to_owned(),
             target: Target::Mock(Quirks::default()),
             policy: DeliveryPolicy::default(),
@@ -208,7 +208,10 @@ impl Suite {
     /// Pumps the stream into the processor.
     async fn pump(self, stopping: watch::Receiver<bool>) {
         let function = ProcessorFunction(Arc::clone(&self.processor));
-        let pump = Pump::new(self.world.clone(), function, SystemClock, Settings::of(CONSUMER));
+        // An invocation costs a few turns of the writer and of this process's threads however large it is. Under load,
+        // when the door takes most of both, larger and more of them are what keeps up.
+        let settings = Settings { batch_size: ARCHIVE_EVENTS_MAX, ..Settings::of(CONSUMER) };
+        let pump = Pump::new(self.world.clone(), function, SystemClock, settings);
         let (wake, woken) = watch::channel(());
         let mut appended = self.world.appended();
         let forward = async move {

@@ -34,13 +34,13 @@ use crate::{
 /// Runs the demo. 0 only when everything balances, every counter is proven and nothing leaked.
 pub(crate) async fn run(args: DemoArgs, filter: &str) -> anyhow::Result<u8> {
     let started = Instant::now();
-    let folder = Folder::of(args.dir.clone())?;
+    let dir = folder(args.dir.as_deref())?;
     let progress = Progress { quiet: args.json };
-    let log = folder.path().join(LOG);
+    let log = dir.join(LOG);
     telemetry::init_to(std::fs::File::create(&log).context("cannot write the log")?, filter);
     progress.say(&format!("what the suite logs goes to {}", log.display()));
-    progress.say("a temporary installation with a misbehaving connector; settle, timeout and back-off are shortened");
-    let suite = Suite::start(settings(folder.path())).await?;
+    progress.say("an installation of its own with a misbehaving connector; settle, timeout and back-off are shortened");
+    let suite = Suite::start(settings(&dir)).await?;
     let plan = plan::Plan::new(args.seed, args.events, SystemClock.now());
     progress.say(&format!(
         "{} occasions of {} people in {} organisations",
@@ -51,11 +51,10 @@ pub(crate) async fn run(args: DemoArgs, filter: &str) -> anyhow::Result<u8> {
     let mut driver = Driver::new(&suite, plan).await?;
     driver.drive(&progress).await?;
     driver.settle(&suite, SETTLE_PATIENCE, &progress).await?;
-    let report = verify(&suite, &driver, folder.path(), started, &progress).await?;
+    let report = verify(&suite, &driver, &dir, started, &progress).await?;
     let outcome = judge(&suite, &report)?;
     suite.stop(Duration::from_secs(10)).await?;
-    print(&args, &report, &outcome, folder.path())?;
-    let dir = folder.keep();
+    print(&args, &report, &outcome)?;
     progress.say(&format!(
         "look around: tribo ledger --data-dir {0}; or remove it: rm -r {0}",
         dir.display()
@@ -112,7 +111,7 @@ async fn verify(
         archive: ArchiveSummary {
             objects: archived.objects,
             events: u64::try_from(archived.events.len())?,
-            location: dir.join(domain::archive::PREFIX).display().to_string(),
+            location: dir.join(ARCHIVE).join(domain::archive::PREFIX).display().to_string(),
         },
         leaks: u64::try_from(found.places.len())?,
         seconds: started.elapsed().as_secs_f64(),
@@ -121,16 +120,7 @@ async fn verify(
 
 /// What is wrong, in words; empty when nothing is.
 fn judge(suite: &Suite, report: &DemoReport) -> anyhow::Result<Vec<String>> {
-    let mut wrong = Vec::new();
-    if !report.ledger.balanced {
-        wrong.push("a ledger does not balance".to_owned());
-    }
-    if report.counters.different > 0 {
-        wrong.push(format!("{} counters differ from the archive", report.counters.different));
-    }
-    if report.leaks > 0 {
-        wrong.push(format!("planted identifiers were found in {} files", report.leaks));
-    }
+    let mut wrong = faults(report);
     let mock = suite.mock().context("the demo delivers to the mock connector")?;
     let delivered: u64 = report.ledger.orgs.iter().map(|org| org.delivered).sum();
     let books = mock.books();
@@ -146,7 +136,22 @@ fn judge(suite: &Suite, report: &DemoReport) -> anyhow::Result<Vec<String>> {
     Ok(wrong)
 }
 
-fn print(args: &DemoArgs, report: &DemoReport, wrong: &[String], dir: &Path) -> anyhow::Result<()> {
+/// What the report itself shows to be wrong.
+fn faults(report: &DemoReport) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if !report.ledger.balanced {
+        wrong.push("a ledger does not balance".to_owned());
+    }
+    if report.counters.different > 0 {
+        wrong.push(format!("{} counters differ from the archive", report.counters.different));
+    }
+    if report.leaks > 0 {
+        wrong.push(format!("planted identifiers were found in {} files", report.leaks));
+    }
+    wrong
+}
+
+fn print(args: &DemoArgs, report: &DemoReport, wrong: &[String]) -> anyhow::Result<()> {
     if args.json {
         output::json(report)?;
     } else {
@@ -164,7 +169,7 @@ fn print(args: &DemoArgs, report: &DemoReport, wrong: &[String], dir: &Path) -> 
             report.counters.different
         ))?;
         output::line(&format!("planted identifiers found in any file: {}", report.leaks))?;
-        output::line(&format!("archive: {}", dir.join(domain::archive::PREFIX).display()))?;
+        output::line(&format!("archive: {}", report.archive.location))?;
         output::line(&format!("{:.1} s", report.seconds))?;
     }
     for what in wrong {
@@ -188,42 +193,50 @@ impl Progress {
     }
 }
 
-/// Where the demo writes: a folder of its own.
-#[derive(Debug)]
-enum Folder {
-    Temporary(tempfile::TempDir),
-    Given(PathBuf),
-}
-
-impl Folder {
-    fn of(given: Option<PathBuf>) -> anyhow::Result<Self> {
-        let Some(dir) = given else {
-            return Ok(Self::Temporary(tempfile::Builder::new().prefix("tribo-demo-").tempdir()?));
-        };
-        if dir.exists() && std::fs::read_dir(&dir).is_ok_and(|mut entries| entries.next().is_some())
-        {
-            bail!("{} is not empty", dir.display());
-        }
-        std::fs::create_dir_all(&dir)
-            .with_context(|| format!("cannot create {}", dir.display()))?;
-        Ok(Self::Given(dir))
+/// Where the demo writes: a folder of its own, which stays, whatever the outcome, for looking around.
+fn folder(given: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let Some(dir) = given else {
+        return Ok(tempfile::Builder::new().prefix("tribo-demo-").tempdir()?.keep());
+    };
+    if std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
+        bail!("{} is not empty", dir.display());
     }
-
-    fn path(&self) -> &Path {
-        match self {
-            Self::Temporary(dir) => dir.path(),
-            Self::Given(dir) => dir,
-        }
-    }
-
-    /// Leaves what was written: a demo is for looking around afterwards.
-    fn keep(self) -> PathBuf {
-        match self {
-            Self::Temporary(dir) => dir.keep(),
-            Self::Given(dir) => dir,
-        }
-    }
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    Ok(dir.to_owned())
 }
 
 const LOG: &str = "demo.log";
+/// The archive's folder in the data directory.
+const ARCHIVE: &str = "archive";
 const SETTLE_PATIENCE: Duration = Duration::from_secs(40);
+
+#[cfg(test)]
+mod tests {
+    use contract::{Timestamp, command::CounterSummary, ledger::LedgerReport};
+
+    use super::*;
+
+    #[test]
+    fn a_leak_a_wrong_counter_and_an_open_ledger_each_fail_the_demo() {
+        let good = DemoReport {
+            ledger: LedgerReport {
+                as_of: Timestamp::from_ms(0),
+                stream_lag: 0,
+                orgs: Vec::new(),
+                balanced: true,
+            },
+            counters: CounterSummary { compared: 9, different: 0, top: Vec::new() },
+            archive: ArchiveSummary { objects: 1, events: 1, location: String::new() },
+            leaks: 0,
+            seconds: 1.0,
+        };
+        assert_eq!(faults(&good), Vec::<String>::new());
+        let mut bad = good.clone();
+        bad.leaks = 1;
+        assert_eq!(faults(&bad).len(), 1);
+        bad.counters.different = 1;
+        assert_eq!(faults(&bad).len(), 2);
+        bad.ledger.balanced = false;
+        assert_eq!(faults(&bad).len(), 3);
+    }
+}

@@ -28,6 +28,8 @@ fn the_demo_ends_with_balanced_books_proven_counters_and_no_leak() {
     assert!(sum("accepted") > 2_500 && sum("duplicates") > 0, "{report}");
     assert!(sum("delivered") > 500 && sum("suppressed") > 0 && sum("pending") == 0, "{report}");
     assert!(report["archive"]["events"].as_u64() > Some(2_500), "{report}");
+    let archive = report["archive"]["location"].as_str().unwrap();
+    assert!(std::fs::read_dir(archive).unwrap().next().is_some(), "{archive}");
     let again = tribo(&["ledger", "--json", "--data-dir", dir]);
     assert_eq!((again.code, &again.json()["orgs"]), (0, &report["orgs"]));
     let occupied = tribo(&["demo", "--dir", dir]);
