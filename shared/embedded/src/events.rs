@@ -2,6 +2,7 @@
 
 use contract::{Event, EventId, OrgId, Timestamp, staged::StagedEvent};
 use domain::admit::{Admission, admit};
+use ports::ledger::{EventKey, Marker};
 use rusqlite::{OptionalExtension, params};
 
 use crate::{
@@ -244,16 +245,13 @@ pub(crate) fn restage(
     Ok(())
 }
 
-/// Leaves the marker that the event was counted.
-pub(crate) fn mark(
-    tx: &Tx<'_>,
-    org: &OrgId,
-    id: &EventId,
-    arrived_at: Timestamp,
-) -> Result<(), Fault> {
+/// Leaves the marker that the event was counted. The body that is counted owns the id from here on: when the record of
+/// the body that a door took first was given up, that one is the collision if it comes again.
+pub(crate) fn mark(tx: &Tx<'_>, marker: &Marker) -> Result<(), Fault> {
+    let EventKey { org, id } = &marker.key;
     tx.execute(
-        "UPDATE events SET counted_at = ?3, touched_at = max(touched_at, ?3) WHERE org = ?1 AND id = ?2",
-        params![org.as_str(), id.as_str(), ms(Some(arrived_at))],
+        "UPDATE events SET counted_at = ?3, ck = ?4, touched_at = max(touched_at, ?3) WHERE org = ?1 AND id = ?2",
+        params![org.as_str(), id.as_str(), ms(Some(marker.arrived_at)), marker.ck],
     )?;
     Ok(())
 }

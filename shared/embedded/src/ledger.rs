@@ -93,7 +93,7 @@ fn mark(
                 .ok_or(Fault::Invalid("an accepted event has no row"))?
         }
     };
-    events::mark(tx, org, id, at)?;
+    events::mark(tx, marker)?;
     let ending = match marker.booking {
         // Booked as such at the door. One that no staging row carries ends here all the same.
         Booking::Forwarded | Booking::Counted => Ending::Counted,

@@ -9,6 +9,7 @@ use ports::{
     archive::{Quarantine, Quarantined},
     intake::Put,
     ledger::{Booking, CommitOutcome, CountedChunk, EventKey, Ledger, Marker},
+    staging::Staging,
     stream::{Checkpoints, FailedInvocation, OnFailure, StreamSource},
 };
 
@@ -67,6 +68,16 @@ async fn a_chunk_is_counted_once_and_a_repeat_is_stale() {
     }
     assert!(cells.iter().any(|(cell, _)| cell.dimension == Dimension::Screen("/a".to_owned())));
     assert!(world.store.counters(None, to, to.plus_ms(9)).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_body_that_is_counted_owns_its_id_whichever_a_door_took_first() {
+    let world = World::new();
+    world.store.stage(&[world.friction_of("f.1", "friction.abandon", 7)]).await.unwrap();
+    let key = EventKey { org: acme(), id: event("f.1") };
+    let other = Marker { ck: 9, ..marker(&world, "f.1", Booking::Forwarded) };
+    assert_eq!(world.store.commit(chunk(vec![other])).await.unwrap(), CommitOutcome::Committed);
+    assert_eq!(world.store.known(&[key]).await.unwrap(), [Some(9)]);
 }
 
 #[tokio::test]
