@@ -128,17 +128,18 @@ pub(crate) struct LocalArgs {
     /// Where everything is kept: one SQLite file, the keys (mode 0600), the archive. Created when absent.
     #[arg(long, env = "TRIBO_DATA_DIR", default_value = DATA_DIR, value_name = "DIR")]
     pub(crate) data_dir: PathBuf,
-    /// The address to listen on. Any other than loopback needs a key to exist already (`tribo keys create`).
+    /// The address to listen on. On loopback, where requests by other names or from web pages are turned away, the
+    /// first start makes a key; any other address needs one to exist (`tribo keys create`).
     #[arg(long, env = "TRIBO_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
     pub(crate) listen: SocketAddr,
     /// The connector's base URL: https, or http on loopback. Without it the built-in mock connector is used.
     #[arg(long, env = "FRICTIONMELT_API_URL", value_name = "URL")]
     pub(crate) connector: Option<String>,
-    /// The connector's key.
+    /// The connector's key, or `file:/path` of it.
     #[arg(long, env = "FRICTIONMELT_API_KEY", hide_env_values = true, value_name = "KEY")]
     pub(crate) connector_key: Option<String>,
-    /// Secrets that sign each delivery (Standard Webhooks, `whsec_…`), the newest first; two during a rotation. Without
-    /// any, one is made and kept with the keys.
+    /// Secrets that sign each delivery (Standard Webhooks, `whsec_…`), the newest first, two during a rotation; or
+    /// `file:/path` of them. Without any, one is made and kept in the data directory as `signing-secret`.
     #[arg(
         long,
         env = "FRICTIONMELT_SIGNING_SECRETS",

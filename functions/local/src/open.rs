@@ -7,12 +7,14 @@ use contract::OrgId;
 use embedded::{Options, Store};
 use ports::reference::Organisations;
 
+use crate::output;
+
 /// Opens a data directory that exists: reading commands never make one by a mistyped path.
 pub(crate) fn existing(dir: &Path) -> anyhow::Result<Store> {
     if !dir.join(embedded::DATABASE).exists() {
         bail!("{} is no data directory; `tribo local --data-dir` makes one", dir.display());
     }
-    or_create(dir)
+    with(dir, Options::default())
 }
 
 /// Refuses an organisation that nobody made: a mistyped name would look like one without events.
@@ -29,9 +31,15 @@ pub(crate) fn unknown(org: &OrgId) -> anyhow::Error {
     anyhow!("no organisation {org}; `tribo orgs list` shows them")
 }
 
-/// Opens a data directory, and makes it, with keys of its own, when it does not exist.
+/// Opens a data directory, and makes it, with keys of its own, when it does not exist; which is said, in case the path
+/// was mistyped.
 pub(crate) fn or_create(dir: &Path) -> anyhow::Result<Store> {
-    with(dir, Options::default())
+    let is_new = !dir.join(embedded::DATABASE).exists();
+    let world = with(dir, Options::default())?;
+    if is_new {
+        output::note(&format!("{} is a new data directory", dir.display()));
+    }
+    Ok(world)
 }
 
 /// Opens or makes a data directory as the options say.

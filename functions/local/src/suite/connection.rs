@@ -44,7 +44,7 @@ pub(super) async fn connect(settings: &SuiteSettings) -> anyhow::Result<Connecti
             let signing = if secrets.is_empty() {
                 Source::File(signing_secret(&settings.data_dir)?)
             } else {
-                Source::Text(secrets.join(","))
+                Source::parse(&secrets.join(","))
             };
             let secrets = Secrets::new(Source::parse(key), signing);
             // Read once now: a malformed secret should stop the start, not the first delivery.

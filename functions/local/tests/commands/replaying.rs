@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 use crate::{
     connector::{Connector, Reply},
-    support::{Done, Place, UNHURRIED, URGENT, event, fields, now},
+    support::{Done, Place, UNHURRIED, URGENT, event, fields, now, with},
 };
 
 #[test]
@@ -66,24 +66,26 @@ fn what_became_readable_leaves_quarantine_is_counted_and_then_delivered() {
     let place = Place::new();
     let more = ["--connector", &connector.url, "--connector-key", "k"];
     let server = place.start(&[&more[..], &["--tick", "100ms", "--settle", "1ms"]].concat());
-    server.accept(&place.key, &[event("telepathy", "ui.telepathy")]);
+    let late = now().plus_ms(-31 * 24 * HOUR_MS).to_string();
+    let late = with(event("late", "ui.click"), "occurredAt", late);
+    server.accept(&place.key, &[event("telepathy", "ui.telepathy"), late]);
     sealed_by_an_older_door(&place, &event("override", "friction.user_override"));
     let is_held = |ledger: &Value| {
         ledger["balanced"] == true
-            && ledger["orgs"][0]["quarantined"] == json!({ "unknown_event_type": 2 })
+            && ledger["orgs"][0]["quarantined"] == json!({ "unknown_event_type": 2, "late": 1 })
     };
-    place.ledger_when("both are set aside", is_held);
+    place.ledger_when("they are set aside", is_held);
 
     let dry = replay(&place, "quarantine", "counters", &["--dry-run"]).json();
-    assert_eq!((&dry["found"], &dry["replayed"]), (&json!(2), &json!(1)));
+    assert_eq!((&dry["found"], &dry["replayed"]), (&json!(3), &json!(1)));
     assert!(is_held(&place.processed()), "a dry run changes nothing");
     let report = replay(&place, "quarantine", "counters", &[]).json();
-    assert_eq!((&report["found"], &report["replayed"]), (&json!(2), &json!(1)));
-    assert_eq!(report["skipped"], json!({ "unknown_event_type": 1 }));
+    assert_eq!((&report["found"], &report["replayed"]), (&json!(3), &json!(1)));
+    assert_eq!(report["skipped"], json!({ "unknown_event_type": 1, "late": 1 }));
     let ledger = place.ledger_when("it is counted", |ledger| ledger["balanced"] == true);
     let row = &ledger["orgs"][0];
-    assert_eq!(row["quarantined"], json!({ "unknown_event_type": 1 }), "{row}");
-    assert_eq!((&row["accepted"], &row["counted"]), (&json!(2), &json!(2)), "{row}");
+    assert_eq!(row["quarantined"], json!({ "unknown_event_type": 1, "late": 1 }), "{row}");
+    assert_eq!((&row["accepted"], &row["counted"]), (&json!(3), &json!(3)), "{row}");
     assert_eq!(place.place_of("override")["state"], "counted");
     assert_eq!(place.place_of("telepathy")["state"], "quarantined");
     assert!(connector.requests().is_empty(), "it was only to be counted");
@@ -93,10 +95,23 @@ fn what_became_readable_leaves_quarantine_is_counted_and_then_delivered() {
     let ledger = place.ledger_when("it is delivered", |ledger| {
         ledger["balanced"] == true && ledger["orgs"][0]["delivered"] == 1
     });
-    assert_eq!(ledger["orgs"][0]["counted"], 1, "{ledger}");
+    assert_eq!(ledger["orgs"][0]["counted"], 2, "{ledger}");
     assert_eq!(connector.requests()[0].events()[0]["eventType"], "user_override");
     let again = replay(&place, "archive", "forward", &[]).json();
     assert_eq!(again["skipped"], json!({ "on its way or settled already": 1 }));
+
+    sealed_by_an_older_door(&place, &event("handoff", "friction.handoff"));
+    place.ledger_when("it is set aside", is_held);
+    let forward = replay(&place, "quarantine", "forward", &[]).json();
+    assert_eq!((&forward["found"], &forward["replayed"]), (&json!(3), &json!(1)), "{forward}");
+    let ledger = place.ledger_when("it is counted and delivered", |ledger| {
+        ledger["balanced"] == true && ledger["orgs"][0]["delivered"] == 2
+    });
+    assert_eq!(
+        (&ledger["orgs"][0]["accepted"], &ledger["orgs"][0]["counted"]),
+        (&json!(4), &json!(2))
+    );
+    assert_eq!(connector.requests()[1].events()[0]["eventType"], "handoff");
     assert_eq!(place.json(&["audit"])["counters"]["different"], 0);
 }
 

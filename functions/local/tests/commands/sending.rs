@@ -122,11 +122,12 @@ fn a_limited_key_is_waited_for_and_a_killed_command_goes_on_where_it_was() {
         .unwrap();
     wait_for("progress is saved", || progress.exists().then_some(()));
     killed.kill().unwrap();
-    killed.wait().unwrap();
+    let killed = killed.wait_with_output().unwrap();
+    let told = String::from_utf8(killed.stderr).unwrap();
+    assert!(told.contains("takes no more from this key for now (429)"), "{told}");
 
     let done = send(&server.url, &place.key, &file, &["--json"]);
     assert!(done.stderr.contains("going on after line"), "{done:?}");
-    assert!(done.stderr.contains("takes no more from this key for now (429)"), "{done:?}");
     adds_up(&place, &done, 300);
 }
 

@@ -63,7 +63,9 @@ impl Lines {
         };
         let mut plain =
             BufReader::with_capacity(BUFFER, Counted { source, bytes: Arc::clone(&bytes_read) });
-        let input: Box<dyn BufRead + Send> = if plain.fill_buf()?.starts_with(&GZIP_MAGIC) {
+        let unreadable = || format!("cannot read {}", path.display());
+        let start = plain.fill_buf().with_context(unreadable)?;
+        let input: Box<dyn BufRead + Send> = if start.starts_with(&GZIP_MAGIC) {
             Box::new(BufReader::with_capacity(BUFFER, flate2::bufread::MultiGzDecoder::new(plain)))
         } else {
             Box::new(plain)
