@@ -20,7 +20,7 @@ use ports::{
 use serde_json::json;
 use tokio::{
     net::TcpListener,
-    signal::unix,
+    signal::unix::{self, SignalKind},
     sync::watch,
     task::JoinSet,
     time::{Instant, MissedTickBehavior, timeout, timeout_at},
@@ -36,6 +36,7 @@ use crate::{
 /// Serves until SIGTERM or SIGINT, then finishes what is under way.
 pub(crate) async fn run(args: LocalArgs) -> anyhow::Result<u8> {
     let settings = settings(&args)?;
+    let ended = ended().context("signals cannot be heard")?;
     let _lock = only_server(&args.data_dir)?;
     let has_key = has_key(&args).await?;
     let listener = TcpListener::bind(args.listen)
@@ -57,7 +58,7 @@ pub(crate) async fn run(args: LocalArgs) -> anyhow::Result<u8> {
     let serve = axum::serve(listener, router).with_graceful_shutdown(stopped(stopping));
     let mut serving = tokio::spawn(serve.into_future());
     let failed = tokio::select! {
-        () = ended() => None,
+        () = ended => None,
         served = &mut serving => Some(served),
     };
     output::note("stopping: finishing what is under way");
@@ -228,23 +229,16 @@ async fn stopped(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
-/// SIGTERM or SIGINT came.
-async fn ended() {
-    let terminated = async {
-        match unix::signal(unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(error) => {
-                tracing::warn!(%error, "SIGTERM is not heard: {error}");
-                std::future::pending::<()>().await;
-            }
+/// Listens for SIGTERM and SIGINT from now on; the answer waits for one.
+fn ended() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = unix::signal(SignalKind::terminate())?;
+    let mut interrupt = unix::signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-    };
-    tokio::select! {
-        () = terminated => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
+    })
 }
 
 const FIRST_ORG: &str = "default";
