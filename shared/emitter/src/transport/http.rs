@@ -2,19 +2,25 @@
 
 use std::{fmt, net::IpAddr};
 
+use bytes::Bytes;
 use contract::{
     ingest::{EventAnswer, EventStatus, IngestAnswer},
     problem::Problem,
     staged::StagedEvent,
 };
-use reqwest::{Client, Response, StatusCode, Url, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{Request, Response, StatusCode, Uri, body::Incoming, header};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
 
 use super::{RowFate, Transport, TransportError};
 
 /// Sends rows to the HTTP door of this machine. Plain HTTP, and therefore to no other machine.
 pub struct Http {
-    client: Client,
-    url: Url,
+    client: Client<HttpConnector, Full<Bytes>>,
+    url: Uri,
     authorization: header::HeaderValue,
 }
 
@@ -27,9 +33,6 @@ pub enum HttpError {
     /// The API key cannot stand in a header.
     #[error("the API key holds characters that a header cannot hold")]
     InvalidKey,
-    /// The HTTP client could not be made.
-    #[error("the HTTP client could not be made")]
-    Client,
 }
 
 impl Http {
@@ -38,38 +41,36 @@ impl Http {
     /// # Errors
     /// The URL names another machine, or the key is not one.
     pub fn new(base_url: &str, api_key: &str) -> Result<Self, HttpError> {
-        let url = Url::parse(base_url).map_err(|_| HttpError::NotLocal)?;
-        if url.scheme() != "http" || !url.host_str().is_some_and(is_this_machine) {
-            return Err(HttpError::NotLocal);
-        }
-        let url = url.join("/v1/events/batch").map_err(|_| HttpError::NotLocal)?;
+        let base: Uri = base_url.parse().map_err(|_| HttpError::NotLocal)?;
+        let authority = base.authority().filter(|_| base.scheme_str() == Some("http"));
+        // What stands before an `@` is no host.
+        let local = authority
+            .filter(|named| !named.as_str().contains('@') && is_this_machine(named.host()));
+        let url =
+            Uri::builder().scheme("http").authority(local.ok_or(HttpError::NotLocal)?.as_str());
+        let url =
+            url.path_and_query("/v1/events/batch").build().map_err(|_| HttpError::NotLocal)?;
         let mut authorization = header::HeaderValue::try_from(format!("Bearer {api_key}"))
             .map_err(|_| HttpError::InvalidKey)?;
         authorization.set_sensitive(true);
-        let client = Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(|_| HttpError::Client)?;
+        let client = Client::builder(TokioExecutor::new()).build_http();
         Ok(Self { client, url, authorization })
     }
 }
 
 impl Transport for Http {
     async fn send(&self, rows: &[StagedEvent]) -> Result<Vec<RowFate>, TransportError> {
-        let sent = self
-            .client
-            .post(self.url.clone())
+        let request = Request::post(self.url.clone())
             .header(header::AUTHORIZATION, self.authorization.clone())
             .header(header::CONTENT_TYPE, "application/json")
-            .body(body(rows))
-            .send()
-            .await;
-        let mut answer = sent.map_err(|_| unavailable("the server did not answer"))?;
+            .body(Full::from(body(rows)))
+            .map_err(|_| unavailable("the request cannot be made"))?;
+        let sent = self.client.request(request).await;
+        let answer = sent.map_err(|_| unavailable("the server did not answer"))?;
         let answers = match answer.status() {
-            StatusCode::ACCEPTED => read::<IngestAnswer>(&mut answer).await?.events,
+            StatusCode::ACCEPTED => read::<IngestAnswer>(answer).await?.events,
             // Every event was refused, each for its own reason.
-            StatusCode::UNPROCESSABLE_ENTITY => read::<Problem>(&mut answer).await?.events,
+            StatusCode::UNPROCESSABLE_ENTITY => read::<Problem>(answer).await?.events,
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 return Err(TransportError::Denied { why: "the API key" });
             }
@@ -83,7 +84,7 @@ impl Transport for Http {
 
 impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Http").field("url", &self.url.as_str()).finish_non_exhaustive()
+        f.debug_struct("Http").field("url", &self.url).finish_non_exhaustive()
     }
 }
 
@@ -103,14 +104,11 @@ fn fate(answers: &[EventAnswer], index: usize) -> RowFate {
     }
 }
 
-async fn read<T: serde::de::DeserializeOwned>(answer: &mut Response) -> Result<T, TransportError> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|_| unavailable("the answer broke off"))? {
-        if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
-            return Err(unavailable("the answer is too long"));
-        }
-        bytes.extend_from_slice(&chunk);
-    }
+async fn read<T: serde::de::DeserializeOwned>(
+    answer: Response<Incoming>,
+) -> Result<T, TransportError> {
+    let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
+    let bytes = body.map_err(|_| unavailable("the answer broke off or is too long"))?.to_bytes();
     serde_json::from_slice(&bytes).map_err(|_| unavailable("the answer is not understood"))
 }
 
@@ -144,6 +142,7 @@ mod tests {
             "http://169.254.169.254",
             "ftp://localhost",
             "localhost:8787",
+            "http://127.0.0.1@example.org",
             "",
         ] {
             assert_eq!(of(other), Err(HttpError::NotLocal), "{other}");
