@@ -30,7 +30,7 @@ impl Intake for Store {
         let ready = |entry: Entry| (entry.org, entry.answer, Ready::of(entry.put, at, shards));
         let entries: Vec<_> = entries.into_iter().map(ready).collect();
         let job = move |tx: &mut Tx<'_>| submit(tx, at, idempotency.as_ref(), entries);
-        self.write("submit events", weight, job).await
+        self.write_new("submit events", weight, job).await
     }
 }
 

@@ -66,7 +66,7 @@ use crate::{
     fault::Fault,
     keys::KeyRing,
     workers::Workers,
-    writer::{Listeners, Tx, Writer},
+    writer::{Listeners, Turn, Tx, Writer},
 };
 
 /// The store. Clones are handles to the same one; the last one to go waits for what is queued and closes the file.
@@ -178,7 +178,17 @@ impl Store {
         weight: usize,
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> PortResult<T> {
-        self.0.writer.run(operation, weight, work).await
+        self.0.writer.run(operation, Turn::Onward, weight, work).await
+    }
+
+    /// The same for `work` that brings new events: what was accepted before goes first.
+    async fn write_new<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        weight: usize,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> PortResult<T> {
+        self.0.writer.run(operation, Turn::New, weight, work).await
     }
 
     /// Runs `work` on a reading connection, in one transaction: all of it sees the same state.

@@ -27,7 +27,7 @@ impl Staging for Store {
         let job = move |tx: &mut Tx<'_>| {
             rows.into_iter().map(|row| stage(tx, row, at)).collect::<Result<Vec<_>, _>>()
         };
-        self.write("stage events", weight, job).await
+        self.write_new("stage events", weight, job).await
     }
 
     async fn rescue(&self, rows: &[StagedEvent]) -> PortResult<()> {

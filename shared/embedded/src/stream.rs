@@ -26,7 +26,7 @@ impl EventStream for Store {
             }
             Ok(Vec::new())
         };
-        self.write("append to the stream", weight, job).await
+        self.write_new("append to the stream", weight, job).await
     }
 }
 

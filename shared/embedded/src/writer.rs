@@ -2,8 +2,12 @@
 //!
 //! Each job runs in a savepoint of its own, so that a failing job takes back its own writes and nobody else's. Nobody is
 //! answered before the commit has succeeded; if it fails, everybody hears so.
+//!
+//! What was accepted goes before what is new: under a load that fills every group, consumers still write in each one, so
+//! that the stream does not grow behind doors that never rest. Doors write in each group, too.
 
 use std::{
+    collections::VecDeque,
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
@@ -39,6 +43,7 @@ impl Writer {
         listeners: Listeners,
     ) -> std::io::Result<Self> {
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
+        let queue = Queue { arriving: queue, onward: VecDeque::new(), new: VecDeque::new() };
         let thread = Thread { connection, log, listeners, queue, commits: 0, logged: 0 };
         let thread = Builder::new().name("store-writer".to_owned()).spawn(move || thread.run())?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
@@ -48,11 +53,12 @@ impl Writer {
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         operation: &'static str,
+        turn: Turn,
         weight: usize,
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> PortResult<T> {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Pending { weight, work: Some(work), result: None, reply });
+        let job = Box::new(Pending { turn, weight, work: Some(work), result: None, reply });
         let sent = match &self.jobs {
             Some(jobs) => jobs.send(job).await.is_ok(),
             None => false,
@@ -101,8 +107,18 @@ impl Tx<'_> {
     }
 }
 
+/// Whose turn it is among those who wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// It moves on what was accepted, or is somebody's command.
+    Onward,
+    /// It brings new events.
+    New,
+}
+
 /// A queued job whose result type is forgotten.
 trait Job: Send {
+    fn turn(&self) -> Turn;
     fn weight(&self) -> usize;
     /// Runs it and keeps its result; true when its writes are to stay.
     fn run(&mut self, tx: &mut Tx<'_>) -> bool;
@@ -110,6 +126,7 @@ trait Job: Send {
 }
 
 struct Pending<T, F> {
+    turn: Turn,
     weight: usize,
     work: Option<F>,
     result: Option<Result<T, Fault>>,
@@ -121,6 +138,10 @@ where
     T: Send,
     F: FnOnce(&mut Tx<'_>) -> Result<T, Fault> + Send,
 {
+    fn turn(&self) -> Turn {
+        self.turn
+    }
+
     fn weight(&self) -> usize {
         self.weight
     }
@@ -146,11 +167,49 @@ where
     }
 }
 
+/// The jobs that wait, in the order of their arrival within each turn.
+struct Queue {
+    arriving: mpsc::Receiver<Box<dyn Job>>,
+    onward: VecDeque<Box<dyn Job>>,
+    new: VecDeque<Box<dyn Job>>,
+}
+
+impl Queue {
+    /// The first job of a group; nothing when there will be none any more.
+    fn wait(&mut self) -> Option<Box<dyn Job>> {
+        self.sort();
+        let waiting = self.onward.pop_front().or_else(|| self.new.pop_front());
+        waiting.or_else(|| self.arriving.blocking_recv())
+    }
+
+    /// The next job of a group that so far has `taken`. A full group still takes one that brings new events if it has
+    /// none: neither kind waits for the other to rest.
+    fn next(&mut self, taken: &[Box<dyn Job>], full: bool) -> Option<Box<dyn Job>> {
+        self.sort();
+        if full && taken.iter().any(|job| job.turn() == Turn::New) {
+            return None;
+        }
+        let onward = if full { None } else { self.onward.pop_front() };
+        onward.or_else(|| self.new.pop_front())
+    }
+
+    fn sort(&mut self) {
+        while self.onward.len() + self.new.len() < QUEUE_MAX
+            && let Ok(job) = self.arriving.try_recv()
+        {
+            match job.turn() {
+                Turn::Onward => self.onward.push_back(job),
+                Turn::New => self.new.push_back(job),
+            }
+        }
+    }
+}
+
 struct Thread {
     connection: Connection,
     log: PathBuf,
     listeners: Listeners,
-    queue: mpsc::Receiver<Box<dyn Job>>,
+    queue: Queue,
     commits: u64,
     /// Events and commits since the checkpointer was woken.
     logged: usize,
@@ -167,7 +226,7 @@ struct Effects {
 
 impl Thread {
     fn run(mut self) {
-        while let Some(first) = self.queue.blocking_recv() {
+        while let Some(first) = self.queue.wait() {
             let mut group = Vec::new();
             let outcome = self.commit_group(first, &mut group);
             match outcome {
@@ -206,10 +265,8 @@ impl Thread {
             if let Some(job) = group.last_mut() {
                 self.run_in_savepoint(job.as_mut(), &mut next, &mut effects)?;
             }
-            if weight >= GROUP_EVENTS_MAX || started.elapsed() >= GROUP_TIME_MAX {
-                break;
-            }
-            let Ok(job) = self.queue.try_recv() else { break };
+            let full = weight >= GROUP_EVENTS_MAX || started.elapsed() >= GROUP_TIME_MAX;
+            let Some(job) = self.queue.next(group, full) else { break };
             weight += job.weight();
             group.push(job);
         }
@@ -401,5 +458,31 @@ mod tests {
         drop(call);
         store.write("test", 1, |tx: &mut Tx<'_>| note(tx, "test-second")).await.unwrap();
         assert_eq!(noted(&store).await, ["test-orphan", "test-second"], "pending: {pending}");
+    }
+
+    #[tokio::test]
+    async fn what_was_accepted_goes_before_what_is_new_and_neither_waits_for_the_other_to_rest() {
+        let (_directory, store) = open();
+        let (go, wait) = mpsc::channel::<()>();
+        let full = move |_: &mut Tx<'_>| {
+            let _ = wait.recv();
+            Ok(())
+        };
+        let place = |tx: &mut Tx<'_>| Ok(tx.take_sequence());
+        let mut open = Some(go);
+        let (held, earlier, later, onward, ()) = tokio::join!(
+            store.write("hold", super::GROUP_EVENTS_MAX, full),
+            store.write_new("test", super::GROUP_EVENTS_MAX, place),
+            store.write_new("test", 1, place),
+            store.write("test", 1, place),
+            std::future::poll_fn(move |_| {
+                drop(open.take());
+                std::task::Poll::Ready(())
+            }),
+        );
+        held.unwrap();
+        let (earlier, later, onward) = (earlier.unwrap(), later.unwrap(), onward.unwrap());
+        assert!(earlier < onward, "a full group of consumers takes one that is new");
+        assert!(onward < later, "the next group begins with what was accepted");
     }
 }
