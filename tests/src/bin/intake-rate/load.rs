@@ -17,6 +17,10 @@ pub(crate) struct Plan {
     pub(crate) key: String,
     pub(crate) clients: u32,
     pub(crate) batch: usize,
+    /// From one request of a client to its next; zero for as soon as it is answered.
+    pub(crate) every: Duration,
+    /// When to start sending.
+    pub(crate) started: Instant,
     /// When to stop sending.
     pub(crate) until: Instant,
 }
@@ -74,7 +78,12 @@ fn client(plan: &Plan, number: u64) -> anyhow::Result<Seen> {
     let (url, bearer) = (format!("{}/v1/events/batch", plan.url), format!("Bearer {}", plan.key));
     let mut events = Events::of(number);
     let mut seen = Seen::default();
-    while Instant::now() < plan.until {
+    // Clients take turns. One that is late sends at once, until it has caught up.
+    let turn = u32::try_from(number)? % plan.clients.max(1);
+    let mut due = plan.started + plan.every * turn / plan.clients.max(1);
+    while Instant::now().max(due) < plan.until {
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        due += plan.every;
         let body = events.request(plan.batch);
         let started = Instant::now();
         let request =

@@ -1,8 +1,10 @@
 //! How many events a second `tribo local` takes durably while it processes them, beside what SQLite itself commits on the
 //! same disk in the same run.
 //!
-//! `cargo run --release -p suite --bin intake-rate -- [--seconds 20] [--clients 4] [--batch 500]`
+//! `cargo run --release -p suite --bin intake-rate -- [--seconds 20] [--clients 4] [--batch 500] [--rate 6000]`
 //!
+//! Without `--rate` it asks for as much as the server takes, and the stream may grow; with it, whether so many events a
+//! second are taken and processed for as long as one likes: then the lag at the end is what arrived in the last moments.
 //! Starts the real server on a directory of its own, loads it from this process over loopback, waits until it has
 //! processed everything, and proves with its own books that every acknowledged event is there once. Fails when they do
 //! not balance or a counter differs from the archive.
@@ -40,6 +42,9 @@ struct Args {
     /// Events per request.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=500))]
     batch: u32,
+    /// Offer so many events a second, evenly; 0 sends as fast as the server answers.
+    #[arg(long, default_value_t = 0)]
+    rate: u32,
     /// Fail below so many events a second.
     #[arg(long, default_value_t = 0)]
     at_least: u32,
@@ -104,6 +109,8 @@ fn measure(args: &Args, folder: &Path) -> anyhow::Result<Measured> {
         key: key.clone(),
         clients: args.clients,
         batch: usize::try_from(args.batch)?,
+        every: pause(args),
+        started,
         until: started + length,
     };
     let samples = RefCell::new(Vec::new());
@@ -139,6 +146,12 @@ fn measure(args: &Args, folder: &Path) -> anyhow::Result<Measured> {
         drained,
         audit,
     })
+}
+
+/// From one request of a client to its next.
+fn pause(args: &Args) -> Duration {
+    let requests = f64::from(args.rate) / f64::from(args.batch) / f64::from(args.clients);
+    if args.rate == 0 { Duration::ZERO } else { Duration::from_secs_f64(1.0 / requests) }
 }
 
 fn key(data: &str) -> anyhow::Result<String> {
