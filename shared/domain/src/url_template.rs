@@ -42,7 +42,8 @@ fn template(url: &str) -> Cow<'_, str> {
 
 fn names_no_place(url: &str) -> bool {
     let Some((scheme, rest)) = url.split_once(':') else { return false };
-    let drive = scheme.len() == 1 && rest.starts_with('/');
+    let letter = scheme.len() == 1 && scheme.bytes().all(|b| b.is_ascii_alphabetic());
+    let drive = letter && rest.starts_with('/');
     drive || OPAQUE_SCHEMES.iter().any(|opaque| scheme.trim().eq_ignore_ascii_case(opaque))
 }
 
@@ -186,6 +187,13 @@ const OPAQUE_SCHEMES: [&str; 11] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_letter_is_a_drive() {
+        assert_eq!(route_template("C:/users/anna"), "{id}");
+        assert_eq!(route_template("///:/"), "/:/");
+        assert_eq!(route_template("/:/"), "/:/");
+    }
 
     #[test]
     fn only_the_path_of_a_url_stays() {
