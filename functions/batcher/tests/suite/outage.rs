@@ -8,13 +8,23 @@ use crate::rig::{HOUR, Rig, TICK, named};
 
 #[tokio::test]
 async fn a_connector_that_was_down_for_26_hours_is_caught_up_with_within_three_ticks() {
+    down_for(26, 40).await;
+}
+
+#[tokio::test]
+async fn a_connector_that_was_down_for_seven_days_is_caught_up_with_within_three_ticks() {
+    down_for(7 * 24, 9).await;
+}
+
+/// An organisation emits at every tick of an outage: up to the 20,000 events that three ticks are promised for.
+async fn down_for(hours: i64, events_a_tick: usize) {
     let rig = Rig::new(Quirks::default());
-    let back_at = rig.clock.now().plus_ms(26 * HOUR);
+    let back_at = rig.clock.now().plus_ms(hours * HOUR);
     rig.receiver.change(|mock| mock.quirks.down_until = Some(back_at));
     let batcher = rig.batcher();
     let mut ids = Vec::new();
     while rig.clock.now() < back_at {
-        ids.extend(rig.emit("acme", 40).await);
+        ids.extend(rig.emit("acme", events_a_tick).await);
         rig.tick(&batcher).await;
         rig.rescue().await;
     }
