@@ -44,6 +44,15 @@ pub(crate) fn or_create(dir: &Path) -> anyhow::Result<Store> {
 
 /// Opens or makes a data directory as the options say.
 pub(crate) fn with(dir: &Path, options: Options) -> anyhow::Result<Store> {
+    let is_used = dir.join(embedded::DATABASE).exists();
+    if is_used && !dir.join(embedded::KEY_FILE).exists() {
+        bail!(
+            "{0} holds a database but not its {1}: with other keys everybody would get another token and nothing in \
+             quarantine could be opened. Put {1} back; a directory that never took an event can be removed instead",
+            dir.display(),
+            embedded::KEY_FILE
+        );
+    }
     let store =
         Store::open(dir, options).with_context(|| format!("cannot open {}", dir.display()))?;
     store

@@ -121,6 +121,8 @@ async fn audit(
 ) -> Result<Json<AuditReport>, Refusal> {
     let caller = authorise(&world, &headers, Scope::Admin).await?;
     let org = caller.chosen(query)?;
+    // An audit holds the archive's events in memory: one at a time.
+    let _only = AUDIT.lock().await;
     audit::at_rest(&world, org.as_ref()).await.map(Json).map_err(|error| {
         tracing::warn!("the audit came to no end: {error:#}");
         refusal(503, Code::StorageUnavailable, "events are under way; ask again when fewer come")
@@ -231,3 +233,5 @@ impl IntoResponse for Refusal {
         (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
     }
 }
+
+static AUDIT: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());

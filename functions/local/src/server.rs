@@ -44,6 +44,8 @@ pub(crate) async fn run(args: LocalArgs) -> anyhow::Result<u8> {
         .with_context(|| format!("cannot listen on {}", args.listen))?;
     let address = listener.local_addr()?;
     let suite = Suite::start(settings).await?;
+    // The lock says that no other server runs here: leases of one that was killed hold nobody up.
+    suite.world.end_leases().await?;
     // Only now: a key that is made by a start that fails is shown to nobody.
     let first_key = if has_key { None } else { Some(first_key(&suite).await?) };
     announce(&suite, &args, address, first_key)?;

@@ -288,6 +288,6 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 const KEY_COLUMNS: &str = "key_id, secret_hash, orgs, scopes, created_at, revoked_at";
-pub(crate) const KEY_FILE: &str = "keys.json";
+pub const KEY_FILE: &str = "keys.json";
 const VERSION: u32 = 1;
 const FIRST_EPOCH: u32 = 1;

@@ -54,6 +54,20 @@ impl Leases for Store {
     }
 }
 
+impl Store {
+    /// Ends every lease. For a process that knows that it is the only server here: whoever held them is gone, and an
+    /// organisation should not stand still until they run out. A holder that lives all the same is fenced by the next one.
+    ///
+    /// # Errors
+    /// The store does not take writes now.
+    pub async fn end_leases(&self) -> PortResult<usize> {
+        let job = |tx: &mut Tx<'_>| {
+            tx.execute("UPDATE heads SET lease_until = NULL WHERE lease_until IS NOT NULL", [])
+        };
+        self.write("end leases", 1, job).await
+    }
+}
+
 /// True while nobody else was granted the lease and it was not given back.
 pub(crate) fn is_held(connection: &Connection, lease: &Lease) -> Result<bool, Fault> {
     Ok(next_seq(connection, lease)?.is_some())

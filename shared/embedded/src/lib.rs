@@ -59,6 +59,7 @@ use tokio::sync::{broadcast, watch};
 pub use accounts::{PROCESSOR, UniqueActors};
 pub use backup::BackupReport;
 pub use fault::OpenError;
+pub use keys::KEY_FILE;
 pub use retention::{Retained, Retention};
 
 use crate::{

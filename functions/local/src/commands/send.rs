@@ -23,7 +23,7 @@ pub(crate) async fn run(args: SendArgs) -> anyhow::Result<u8> {
     let started = Instant::now();
     let resume = !args.no_resume && args.file.as_os_str() != "-";
     let url = remote::base(&args.url)?;
-    let mut progress = Progress::open(&args.file, &url, resume)?;
+    let mut progress = Progress::open(&args.file, &url, &args.key, resume)?;
     if progress.lines_done > 0 {
         output::note(&format!("going on after line {}", progress.lines_done));
     }

@@ -187,3 +187,22 @@ fn a_directory_has_one_server_and_a_mistyped_one_is_not_made() {
     assert!(done.stderr.contains("is no data directory"), "{done:?}");
     assert!(!wrong.exists());
 }
+
+#[test]
+fn a_database_without_its_keys_is_not_given_new_ones() {
+    let place = Place::new();
+    place.key("acme", "ingest");
+    let keys = place.data().join("keys.json");
+    let kept = std::fs::read(&keys).unwrap();
+    std::fs::remove_file(&keys).unwrap();
+    for arguments in [&["ledger"][..], &["keys", "list"]] {
+        let done = place.run(arguments);
+        assert_eq!(done.code, 1);
+        assert!(done.stderr.contains("Put keys.json back"), "{done:?}");
+    }
+    assert!(!keys.exists());
+    std::fs::write(&keys, kept).unwrap();
+    #[cfg(unix)]
+    std::fs::set_permissions(&keys, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    assert_eq!(place.run(&["keys", "list"]).code, 0);
+}

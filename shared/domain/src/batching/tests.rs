@@ -169,7 +169,7 @@ fn the_body_is_the_connectors_schema() {
             "frictionSignals": {"suggestedTaxonomy": "C1.2"}, "metadata": {"orgSize": "51-200"},
         }],
         "batchMetadata": {
-            "batchId": slot.batch_id(), "batchSeq": "000000000012", "eventCount": 1, "source": "athena-eu",
+            "batchId": slot.batch_id(&rendered(&rows[..1])), "batchSeq": "000000000012", "eventCount": 1, "source": "athena-eu",
             "firstAt": "2025-10-09T08:53:20.001Z", "lastAt": "2025-10-09T08:53:20.001Z",
         },
     });
@@ -211,7 +211,21 @@ fn a_batch_formed_again_has_the_same_bytes_and_the_same_key() {
     assert_eq!(form(4), form(4));
     assert_ne!(form(4).batch_id, form(5).batch_id);
     let other = OrgId::parse("other").unwrap();
-    assert_ne!(Slot { org: &other, seq: sequence(4) }.batch_id(), form(4).batch_id);
+    let of = |org, rows| Slot { org, seq: sequence(4) }.batch_id(&rendered(rows));
+    assert_eq!(of(&org, &rows), form(4).batch_id);
+    assert_ne!(of(&other, &rows), form(4).batch_id);
+    assert_ne!(
+        of(&org, &rows[..4]),
+        form(4).batch_id,
+        "a restored installation counts on with other events"
+    );
+}
+
+fn rendered(rows: &[StagedEvent]) -> Vec<RenderedEvent> {
+    let profile = Profile::parse("athena-eu").unwrap();
+    let render =
+        |row: &StagedEvent| profile.render_event(&serde_json::from_str(&row.body).unwrap());
+    rows.iter().filter_map(render).collect()
 }
 
 #[test]

@@ -133,7 +133,7 @@ fn join_key(
 fn place(
     fields: Fields<'_, '_>,
     name: &str,
-    cleaner: &Cleaner<'_>,
+    cleaner: &mut Cleaner<'_>,
 ) -> Result<Option<String>, Fault> {
     let Some(url) = fields.text(name)? else { return Ok(None) };
     cleaner.place(url).map_err(|code| fields.fault(code, name))

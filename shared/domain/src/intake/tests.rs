@@ -278,6 +278,8 @@ fn places_become_templates() {
     assert_eq!(event.screen.as_deref(), Some("/orders/{id}"));
     assert_eq!(event.route, None);
     assert_eq!(Value::from(event.context), json!({"url": "/a/{id}"}));
+    let odd = read("ui.navigation", json!({"screen": "/kunden/anna\u{ff20}example.org/akte"}));
+    assert_eq!(odd.screen.as_deref(), Some("/kunden/{id}/akte"));
 }
 
 #[test]

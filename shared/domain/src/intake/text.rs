@@ -84,11 +84,18 @@ impl Cleaner<'_> {
     }
 
     /// A path, a URL or the name of a screen: its template. One without a place is absent.
-    pub(super) fn place(&self, url: &str) -> Result<Option<String>, Code> {
+    pub(super) fn place(&mut self, url: &str) -> Result<Option<String>, Code> {
         if has_control(url) {
             return Err(Code::ControlCharacter);
         }
-        let template = route_template(url).into_owned();
+        let mut template = route_template(url).into_owned();
+        // What identifies somebody without looking like an id: an address written around its sign, a secret.
+        if is_identifier_like(&template).is_some() {
+            self.scrubbed += 1;
+            let judged = |segment| if is_identifier_like(segment).is_some() { ID } else { segment };
+            let judged = template.split('/').map(judged).collect::<Vec<_>>().join("/");
+            template = if is_identifier_like(&judged).is_some() { ID.to_owned() } else { judged };
+        }
         Ok((!template.is_empty()).then_some(template))
     }
 
@@ -111,3 +118,6 @@ fn is_trace(text: &str) -> bool {
 
 /// Longer than any account number that is written with these characters.
 const TRACE_BYTES_MIN: usize = 32;
+
+/// What [`route_template`] writes for a segment that may name somebody.
+const ID: &str = "{id}";

@@ -23,10 +23,16 @@ pub struct Slot<'a> {
 }
 
 impl Slot<'_> {
-    /// UUIDv5 of organisation and number: a batch formed again after a crash has the same key.
+    /// UUIDv5 of organisation, number and the events in their order: a batch formed again after a crash has the same key,
+    /// and two installations of one organisation, or one that was restored from a backup and counts its batches from
+    /// there, never send different events under one key.
     #[must_use]
-    pub fn batch_id(&self) -> String {
-        let name = format!("{}/{}", self.org, self.seq);
+    pub fn batch_id(&self, events: &[RenderedEvent]) -> String {
+        let mut name = format!("{}/{}", self.org, self.seq);
+        for event in events {
+            name.push('/');
+            name.push_str(event.event_id.as_str());
+        }
         Uuid::new_v5(&BATCH_NAMESPACE, name.as_bytes()).to_string()
     }
 }
@@ -90,7 +96,7 @@ impl Profile {
     /// The exact bytes of a batch. The same events in the same slot give the same bytes.
     #[must_use]
     pub fn assemble(&self, slot: &Slot<'_>, events: &[RenderedEvent]) -> NewBatch {
-        let batch_id = slot.batch_id();
+        let batch_id = slot.batch_id(events);
         let bodies: Vec<&str> = events.iter().map(|event| event.json.as_str()).collect();
         let times = || events.iter().filter_map(|event| event.at);
         let metadata = BatchMetadata {
@@ -118,7 +124,7 @@ impl Profile {
     /// The bytes that a batch in `slot` needs beside its events, at most.
     pub(crate) fn envelope_bytes(&self, slot: &Slot<'_>, events_max: usize) -> usize {
         let metadata = BatchMetadata {
-            batch_id: slot.batch_id(),
+            batch_id: slot.batch_id(&[]),
             batch_seq: slot.seq.clone(),
             event_count: events_max,
             first_at: Timestamp::default(),

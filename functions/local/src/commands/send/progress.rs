@@ -32,6 +32,8 @@ struct Kept {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Identity {
     url: String,
+    /// Another key may belong to another organisation, to which nothing was sent yet.
+    key_id: String,
     bytes: u64,
     modified_ms: u64,
 }
@@ -45,7 +47,7 @@ struct Saved {
 
 impl Progress {
     /// Reads the progress of an interrupted command, if `resume` and there is any.
-    pub(super) fn open(file: &Path, url: &str, resume: bool) -> anyhow::Result<Self> {
+    pub(super) fn open(file: &Path, url: &str, key: &str, resume: bool) -> anyhow::Result<Self> {
         let fresh = |kept| Self {
             lines_done: 0,
             report: SendReport::default(),
@@ -63,6 +65,8 @@ impl Progress {
         let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
         let identity = Identity {
             url: url.to_owned(),
+            // The part between the first two underscores names the key; the rest is its secret.
+            key_id: key.split('_').nth(1).unwrap_or_default().to_owned(),
             bytes: metadata.len(),
             modified_ms: u64::try_from(modified.as_millis())?,
         };
@@ -138,5 +142,25 @@ impl Progress {
             },
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_key_begins_anew_and_the_same_one_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("events.ndjson");
+        std::fs::write(&file, "{}\n").unwrap();
+        let open = |key: &str| Progress::open(&file, "http://localhost", key, true).unwrap();
+        let mut progress = open("fk_aaaa_secret_1");
+        progress.add(7, &Tally { sent: 7, ..Tally::default() });
+        progress.save().unwrap();
+        assert_eq!(open("fk_aaaa_secret_1").lines_done, 7);
+        assert_eq!(open("fk_bbbb_secret_2").lines_done, 0);
+        let kept = std::fs::read_to_string(folder.path().join("events.ndjson.tribo-send")).unwrap();
+        assert!(!kept.contains("secret"), "{kept}");
     }
 }
