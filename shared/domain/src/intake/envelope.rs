@@ -261,7 +261,7 @@ fn optional(
 
 /// What a door takes. The last four are written by doors and streams: what is sent of them is not read, so that an
 /// archived event can be sent again as it is.
-const NAMES: &[&str] = &[
+pub(super) const NAMES: &[&str] = &[
     "schemaVersion",
     "eventId",
     "eventType",

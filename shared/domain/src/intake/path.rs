@@ -2,6 +2,7 @@
 
 use contract::{Code, EventType, context};
 
+use super::envelope;
 use crate::admit::Fault;
 
 /// A fault on its way up from where it was found.
@@ -54,45 +55,24 @@ impl From<Code> for Flaw {
 }
 
 fn declared_name(name: &str) -> Option<&'static str> {
-    let own = NAMES.iter().copied().find(|known| *known == name);
+    let own = envelope::NAMES.iter().chain(NESTED).copied().find(|known| *known == name);
     own.or_else(|| {
         EventType::ALL.iter().find_map(|kind| context::declared(*kind, name).map(|key| key.name))
     })
 }
 
-/// The names of the envelope and of the objects in it, current and N−1.
-const NAMES: &[&str] = &[
-    "schemaVersion",
-    "eventId",
-    "eventType",
-    "occurredAt",
-    "orgId",
-    "productId",
-    "sessionId",
-    "actorId",
-    "correlationId",
-    "causationId",
-    "idempotencyKey",
-    "traceComponent",
-    "severity",
-    "screen",
-    "route",
-    "element",
+/// The names of the objects in the envelope, and those of version N−1.
+const NESTED: &[&str] = &[
     "key",
     "kind",
     "x",
     "y",
-    "task",
     "name",
     "id",
-    "object",
     "type",
-    "error",
     "code",
     "category",
     "latencyMs",
-    "context",
-    "signals",
     "suggestedTaxonomy",
     "suggestedSeverity",
     "suggestedLayer",
@@ -100,15 +80,12 @@ const NAMES: &[&str] = &[
     "behavioralIndicators",
     "suggestedPattern",
     "description",
-    "assignment",
     "experimentId",
     "variantId",
     "assignedAt",
-    "source",
     "service",
     "version",
     "region",
-    "consent",
     "analytics",
     "forward",
     "timestamp",
