@@ -10,23 +10,52 @@ mod plan;
 mod reading;
 mod stream;
 
+use std::{fmt, pin::Pin, sync::Arc};
+
 pub use plan::{Fault, FaultPlan, Rates};
 
 pub use crate::steps::{Pause, complete};
 use crate::{PortError, PortResult};
 
 /// A world that fails as its plan says.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Faulty<W> {
     world: W,
     plan: FaultPlan,
+    catch_up: Option<CatchUp>,
+}
+
+/// What a test does on behalf of the world before anybody reads the stream.
+pub type CatchUp = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+impl<W: fmt::Debug> fmt::Debug for Faulty<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Faulty")
+            .field("world", &self.world)
+            .field("plan", &self.plan)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<W> Faulty<W> {
     /// `world`, failing as `plan` says.
     #[must_use]
     pub fn new(world: W, plan: FaultPlan) -> Self {
-        Self { world, plan }
+        Self { world, plan, catch_up: None }
+    }
+
+    /// The same, calling `catch_up` before anybody reads the stream: where change records reach it by another process,
+    /// a test brings them there.
+    #[must_use]
+    pub fn catching_up(self, catch_up: CatchUp) -> Self {
+        Self { catch_up: Some(catch_up), ..self }
+    }
+
+    /// Calls what [`Self::catching_up`] was given.
+    pub async fn caught_up(&self) {
+        if let Some(catch_up) = &self.catch_up {
+            catch_up().await;
+        }
     }
 
     /// The world without faults.

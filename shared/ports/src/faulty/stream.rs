@@ -39,10 +39,22 @@ impl<W: EventStream> EventStream for Faulty<W> {
     }
 }
 
-decorate!("stream", StreamSource {
-    fn shards() -> Vec<String>;
-    fn read(shard: &str, after: Option<&str>, limit: usize) -> Vec<SourceRecord>;
-});
+impl<W: StreamSource> StreamSource for Faulty<W> {
+    async fn shards(&self) -> PortResult<Vec<String>> {
+        self.caught_up().await;
+        self.call("stream.shards", || self.world.shards()).await
+    }
+
+    async fn read(
+        &self,
+        shard: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> PortResult<Vec<SourceRecord>> {
+        self.caught_up().await;
+        self.call("stream.read", || self.world.read(shard, after, limit)).await
+    }
+}
 
 decorate!("checkpoints", Checkpoints {
     fn load(consumer: &str, shard: &str) -> Option<String>;

@@ -1,0 +1,159 @@
+//! Which table, stream, bucket, bus and secret is meant: one variable each, and no function starts without its own.
+
+use std::collections::BTreeMap;
+
+use ports::{PortError, PortResult};
+
+/// A thing of the account that a function uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Resource {
+    /// Table: events on their way to the connector (24 h TTL, change stream).
+    Staging,
+    /// Table: batches, leases, receipts, parked events, the per-organisation ledger.
+    Delivery,
+    /// Table: markers of counted events, idempotency answers, the quarantine's index.
+    Dedupe,
+    /// Table: counters by organisation, product and hour.
+    Counters,
+    /// Table: organisations and assignments.
+    Reference,
+    /// Table: callers' keys, secrets as hashes.
+    Keys,
+    /// Stream: every event.
+    Stream,
+    /// Bucket: the archive.
+    Archive,
+    /// Bucket: records that were set aside, sealed.
+    Quarantine,
+    /// Bucket: invocations that Lambda gave up.
+    OnFailure,
+    /// Event bus: announcements.
+    Bus,
+    /// Secret: pseudonymisation root keys and the quarantine key.
+    PseudonymSecret,
+}
+
+impl Resource {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Staging,
+        Self::Delivery,
+        Self::Dedupe,
+        Self::Counters,
+        Self::Reference,
+        Self::Keys,
+        Self::Stream,
+        Self::Archive,
+        Self::Quarantine,
+        Self::OnFailure,
+        Self::Bus,
+        Self::PseudonymSecret,
+    ];
+
+    /// The variable that names it.
+    #[must_use]
+    pub fn variable(self) -> &'static str {
+        match self {
+            Self::Staging => "EVENTS_DDB_TABLE",
+            Self::Delivery => "DELIVERY_TABLE",
+            Self::Dedupe => "DEDUPE_TABLE",
+            Self::Counters => "DYNAMODB_TABLE",
+            Self::Reference => "REFERENCE_TABLE",
+            Self::Keys => "KEYS_TABLE",
+            Self::Stream => "EVENTS_STREAM",
+            Self::Archive => "S3_BUCKET",
+            Self::Quarantine => "QUARANTINE_BUCKET",
+            Self::OnFailure => "ON_FAILURE_BUCKET",
+            Self::Bus => "EVENT_BUS",
+            Self::PseudonymSecret => "PSEUDONYM_SECRET",
+        }
+    }
+
+    /// Its name where nothing else is configured; a stage other than `prod` is appended.
+    #[must_use]
+    pub fn default_name(self) -> &'static str {
+        match self {
+            Self::Staging => "eu-friction-events",
+            Self::Delivery => "friction-delivery",
+            Self::Dedupe => "friction-dedupe",
+            Self::Counters => "event-aggregations",
+            Self::Reference => "friction-reference",
+            Self::Keys => "friction-keys",
+            Self::Stream => "friction-events",
+            Self::Archive => "event-archive",
+            Self::Quarantine => "friction-quarantine",
+            Self::OnFailure => "friction-on-failure",
+            Self::Bus => "friction",
+            Self::PseudonymSecret => "friction/pseudonym-keys",
+        }
+    }
+}
+
+/// The names of an installation's things.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Resources(BTreeMap<Resource, String>);
+
+/// A function whose variable is missing does not start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not set: without it this function cannot work")]
+pub struct MissingVariable(pub &'static str);
+
+impl Resources {
+    /// Names given one by one.
+    pub fn named(names: impl IntoIterator<Item = (Resource, String)>) -> Self {
+        Self(names.into_iter().collect())
+    }
+
+    /// Reads the variables of `needed` through `variable`.
+    ///
+    /// # Errors
+    /// The first variable that is unset or empty.
+    pub fn read(
+        needed: &[Resource],
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, MissingVariable> {
+        let name = |resource: &Resource| {
+            let found = variable(resource.variable()).filter(|name| !name.trim().is_empty());
+            found.map(|name| (*resource, name)).ok_or(MissingVariable(resource.variable()))
+        };
+        Ok(Self(needed.iter().map(name).collect::<Result<_, _>>()?))
+    }
+
+    /// The name of `resource`.
+    ///
+    /// # Errors
+    /// Permanent: this function was not told it.
+    pub fn name(&self, resource: Resource) -> PortResult<&str> {
+        let found = self.0.get(&resource).map(String::as_str);
+        found.ok_or_else(|| {
+            PortError::permanent("resources", MissingVariable(resource.variable()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_that_is_missing_or_empty_is_named() {
+        let read = |set: &'static [(&str, &str)]| {
+            Resources::read(&[Resource::Staging, Resource::Stream], |name| {
+                set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+            })
+        };
+        assert_eq!(read(&[]), Err(MissingVariable("EVENTS_DDB_TABLE")));
+        let empty = read(&[("EVENTS_DDB_TABLE", "t"), ("EVENTS_STREAM", " ")]);
+        assert_eq!(empty, Err(MissingVariable("EVENTS_STREAM")));
+        let names = read(&[("EVENTS_DDB_TABLE", "t"), ("EVENTS_STREAM", "s")]).unwrap();
+        assert_eq!(names.name(Resource::Stream).unwrap(), "s");
+        let error = names.name(Resource::Bus).unwrap_err();
+        assert!(!error.transient && error.to_string().contains("EVENT_BUS"), "{error}");
+    }
+
+    #[test]
+    fn every_resource_has_a_variable_and_a_name_of_its_own() {
+        let variables: std::collections::BTreeSet<_> = Resource::ALL.map(Resource::variable).into();
+        assert_eq!(variables.len(), Resource::ALL.len());
+    }
+}

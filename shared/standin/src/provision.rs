@@ -1,0 +1,85 @@
+//! Makes what the template would make, as far as a stand-in can hold it.
+
+use aws::{
+    access::Access,
+    resources::{Resource, Resources},
+};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    StreamSpecification, StreamViewType,
+};
+
+/// Everything, under names that begin with a fresh random word.
+pub(crate) async fn corner(access: &Access) -> Resources {
+    // Random rather than counted: tests of several processes share the stand-ins.
+    let word = uuid::Uuid::now_v7().simple().to_string();
+    let name = |resource: Resource| {
+        format!("{word}-{}", resource.default_name().replace('/', "-"))
+    };
+    let resources = Resources::named(Resource::ALL.map(|resource| (resource, name(resource))));
+    for resource in Resource::ALL {
+        make(access, resource, &name(resource)).await;
+    }
+    resources
+}
+
+async fn make(access: &Access, resource: Resource, name: &str) {
+    match resource {
+        Resource::Staging
+        | Resource::Delivery
+        | Resource::Dedupe
+        | Resource::Reference
+        | Resource::Keys => table(access, name, ["pk", "sk"], resource == Resource::Staging).await,
+        Resource::Counters => table(access, name, ["partition_key", "sort_key"], false).await,
+        Resource::Stream => {
+            let made = access.kinesis().create_stream().stream_name(name).shard_count(3);
+            done("a stream", made.send().await);
+        }
+        Resource::Archive | Resource::Quarantine | Resource::OnFailure => {
+            done("a bucket", access.s3().create_bucket().bucket(name).send().await);
+        }
+        Resource::Bus => {
+            done("a bus", access.eventbridge().create_event_bus().name(name).send().await);
+        }
+        Resource::PseudonymSecret => {
+            let secret = access.secrets().create_secret().name(name).secret_string(KEYS);
+            done("a secret", secret.send().await);
+        }
+    }
+}
+
+async fn table(access: &Access, name: &str, [hash, range]: [&str; 2], stream: bool) {
+    let mut table = access
+        .dynamodb()
+        .create_table()
+        .table_name(name)
+        .billing_mode(BillingMode::PayPerRequest);
+    for (attribute, kind) in [(hash, KeyType::Hash), (range, KeyType::Range)] {
+        let key = KeySchemaElement::builder().attribute_name(attribute).key_type(kind);
+        let definition = AttributeDefinition::builder()
+            .attribute_name(attribute)
+            .attribute_type(ScalarAttributeType::S);
+        table = table
+            .key_schema(done("a key", key.build()))
+            .attribute_definitions(done("an attribute", definition.build()));
+    }
+    if stream {
+        let stream = StreamSpecification::builder()
+            .stream_enabled(true)
+            .stream_view_type(StreamViewType::NewAndOldImages);
+        table = table.stream_specification(done("a change stream", stream.build()));
+    }
+    done("a table", table.send().await);
+}
+
+fn done<T, E: std::fmt::Debug>(what: &str, made: Result<T, E>) -> T {
+    match made {
+        Ok(made) => made,
+        Err(error) => panic!("{what} cannot be made: {error:?}"),
+    }
+}
+
+/// Keys of the form that provisioning writes; they protect nothing.
+const KEYS: &str = r#"{"version":1,"currentEpoch":1,
+  "rootKeys":{"1":"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"},
+  "sealKey":"f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff000102030405060708090a0b0c0d0e0f"}"#;
