@@ -12,6 +12,8 @@
 
 pub mod access;
 mod fault;
+#[cfg(feature = "dynamodb")]
+mod item;
 pub mod resources;
 
 use std::sync::Arc;
