@@ -11,10 +11,18 @@
 #![warn(missing_docs)]
 
 pub mod access;
+#[cfg(feature = "eventbridge")]
+mod bus;
+#[cfg(feature = "dynamodb")]
+mod checkpoints;
 mod fault;
 #[cfg(feature = "dynamodb")]
 mod item;
+#[cfg(any(feature = "eventbridge", feature = "kinesis"))]
+mod jitter;
 pub mod resources;
+#[cfg(feature = "kinesis")]
+mod stream;
 
 use std::sync::Arc;
 
@@ -33,6 +41,8 @@ struct Inner {
     eventbridge: aws_sdk_eventbridge::Client,
     #[cfg(feature = "kinesis")]
     kinesis: aws_sdk_kinesis::Client,
+    #[cfg(feature = "kinesis")]
+    iterators: stream::Iterators,
     #[cfg(feature = "kms")]
     kms: aws_sdk_kms::Client,
     #[cfg(feature = "s3")]
@@ -54,6 +64,8 @@ impl Cloud {
             eventbridge: access.eventbridge(),
             #[cfg(feature = "kinesis")]
             kinesis: access.kinesis(),
+            #[cfg(feature = "kinesis")]
+            iterators: stream::Iterators::default(),
             #[cfg(feature = "kms")]
             kms: access.kms(),
             #[cfg(feature = "s3")]

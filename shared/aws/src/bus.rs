@@ -1,0 +1,72 @@
+//! Announcements: events of the source `tribometer` on an EventBridge bus.
+
+use std::time::Duration;
+
+use aws_sdk_eventbridge::types::{PutEventsRequestEntry, PutEventsResultEntry};
+use ports::{
+    PortError, PortResult,
+    bus::{Announcement, Bus},
+};
+use serde_json::json;
+
+use crate::{Cloud, fault::port_error, jitter, resources::Resource};
+
+impl Bus for Cloud {
+    async fn publish(&self, announcements: &[Announcement]) -> PortResult<()> {
+        let bus = self.resources().name(Resource::Bus)?;
+        for part in announcements.chunks(ENTRIES_MAX) {
+            self.put_announcements(
+                part.iter().map(|announcement| entry(announcement, bus)).collect(),
+            )
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+impl Cloud {
+    /// Puts entries and puts again those that were refused one by one.
+    async fn put_announcements(&self, mut pending: Vec<PutEventsRequestEntry>) -> PortResult<()> {
+        const OPERATION: &str = "bus.publish";
+        let mut told = String::new();
+        for attempt in 1..=TRIES_MAX {
+            let put = self.0.eventbridge.put_events().set_entries(Some(pending.clone()));
+            let answer = put.send().await.map_err(|error| port_error(OPERATION, error))?;
+            let mut answers = answer.entries.unwrap_or_default().into_iter();
+            // An entry without an answer was not taken.
+            pending.retain(|_| match answers.next() {
+                Some(PutEventsResultEntry { error_code: None, .. }) => false,
+                Some(refused) => {
+                    told = refused.error_code.unwrap_or_default();
+                    true
+                }
+                None => true,
+            });
+            if pending.is_empty() {
+                return Ok(());
+            }
+            if attempt < TRIES_MAX {
+                tokio::time::sleep(jitter::full(attempt, PAUSE_FIRST, PAUSE_MAX)).await;
+            }
+        }
+        Err(PortError::transient(OPERATION, format!("{} entries refused: {told}", pending.len())))
+    }
+}
+
+fn entry(announcement: &Announcement, bus: &str) -> PutEventsRequestEntry {
+    let Announcement { id, kind, org, at } = announcement;
+    let detail = json!({"id": id, "org": org, "at": at});
+    PutEventsRequestEntry::builder()
+        .event_bus_name(bus)
+        .source(SOURCE)
+        .detail_type(kind.as_str())
+        .detail(detail.to_string())
+        .build()
+}
+
+/// What a rule matches.
+const SOURCE: &str = "tribometer";
+const ENTRIES_MAX: usize = 10;
+const TRIES_MAX: u32 = 5;
+const PAUSE_FIRST: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
