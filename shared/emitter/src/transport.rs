@@ -1,6 +1,8 @@
 //! How rows reach the staging table.
 
 mod dry_run;
+#[cfg(feature = "dynamodb")]
+mod dynamodb;
 #[cfg(feature = "http")]
 mod http;
 mod mock;
@@ -8,6 +10,8 @@ mod mock;
 use contract::{Code, staged::StagedEvent};
 
 pub use dry_run::DryRun;
+#[cfg(feature = "dynamodb")]
+pub use dynamodb::DynamoDb;
 #[cfg(feature = "http")]
 pub use http::{Http, HttpError};
 pub use mock::{Behaviour, Mock};
