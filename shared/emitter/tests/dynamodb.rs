@@ -25,7 +25,7 @@ async fn emitter<T: Transport + 'static>(transport: T) -> Emitter<T> {
 }
 
 /// Rows as an emitter makes them, kept instead of sent.
-async fn rows(drafts: impl IntoIterator<Item = Draft>) -> Vec<StagedEvent> {
+async fn rows(drafts: impl IntoIterator<Item = Draft<friction::Friction>>) -> Vec<StagedEvent> {
     let kept = Arc::new(Mock::new());
     let emitter = emitter(Arc::clone(&kept)).await;
     for draft in drafts {
@@ -34,8 +34,12 @@ async fn rows(drafts: impl IntoIterator<Item = Draft>) -> Vec<StagedEvent> {
     kept.rows()
 }
 
-fn draft() -> Draft {
+fn draft() -> Draft<friction::Friction> {
     friction::challenge("answers").actor("jan@example.org")
+}
+
+fn bodies(rows: &[StagedEvent]) -> Vec<&str> {
+    rows.iter().map(|row| row.body.as_str()).collect()
 }
 
 fn id(text: &str) -> EventId {
@@ -107,7 +111,7 @@ fn a_row_under_a_chosen_id_is_stored_once_and_another_body_is_refused() {
         assert_eq!(transport.send(&chosen).await, Ok(vec![RowFate::Stored]));
         assert_eq!(transport.send(&chosen).await, Ok(vec![RowFate::Known]));
         assert_eq!(transport.send(&other).await, Ok(vec![RowFate::Refused(Code::IdCollision)]));
-        assert_eq!(staged(&corner).await, chosen);
+        assert_eq!(bodies(&staged(&corner).await), bodies(&chosen));
     });
 }
 
@@ -128,7 +132,7 @@ fn sending_rows_again_changes_nothing_and_fates_come_in_order() {
             assert_eq!(fate, if chosen { RowFate::Known } else { RowFate::Stored });
         }
         sent.sort_by(|a, b| a.event_id.cmp(&b.event_id));
-        assert_eq!(staged(&corner).await, sent);
+        assert_eq!(bodies(&staged(&corner).await), bodies(&sent));
     });
 }
 

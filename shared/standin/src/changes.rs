@@ -64,7 +64,8 @@ impl Changes {
         let mut pumped = 0;
         loop {
             let page = self.call("GetRecords", json!({"ShardIterator": iterator})).await;
-            let records = page.get("Records").and_then(Value::as_array).cloned().unwrap_or_default();
+            let records =
+                page.get("Records").and_then(Value::as_array).cloned().unwrap_or_default();
             if let Some(next) = page.get("NextShardIterator").and_then(Value::as_str) {
                 next.clone_into(&mut iterator);
             }
@@ -133,8 +134,9 @@ impl Changes {
             "SizeBytes": field("/dynamodb/SizeBytes"),
         });
         for image in ["NewImage", "OldImage"] {
-            if let Some(value) = record.pointer(&format!("/dynamodb/{image}")) {
-                change[image] = value.clone();
+            let value = record.pointer(&format!("/dynamodb/{image}"));
+            if let (Some(value), Some(change)) = (value, change.as_object_mut()) {
+                change.insert(image.to_owned(), value.clone());
             }
         }
         let told = json!({

@@ -4,6 +4,7 @@
 //! them, because a test that silently skips is green for nothing.
 
 mod changes;
+pub mod lambda;
 mod provision;
 
 use std::sync::{Arc, LazyLock};

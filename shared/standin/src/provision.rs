@@ -13,9 +13,7 @@ use aws_sdk_dynamodb::types::{
 pub(crate) async fn corner(access: &Access) -> Resources {
     // Random rather than counted: tests of several processes share the stand-ins.
     let word = uuid::Uuid::now_v7().simple().to_string();
-    let name = |resource: Resource| {
-        format!("{word}-{}", resource.default_name().replace('/', "-"))
-    };
+    let name = |resource: Resource| format!("{word}-{}", resource.default_name().replace('/', "-"));
     let resources = Resources::named(Resource::ALL.map(|resource| (resource, name(resource))));
     for resource in Resource::ALL {
         make(access, resource, &name(resource)).await;
@@ -49,11 +47,8 @@ async fn make(access: &Access, resource: Resource, name: &str) {
 }
 
 async fn table(access: &Access, name: &str, [hash, range]: [&str; 2], stream: bool) {
-    let mut table = access
-        .dynamodb()
-        .create_table()
-        .table_name(name)
-        .billing_mode(BillingMode::PayPerRequest);
+    let mut table =
+        access.dynamodb().create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
     for (attribute, kind) in [(hash, KeyType::Hash), (range, KeyType::Range)] {
         let key = KeySchemaElement::builder().attribute_name(attribute).key_type(kind);
         let definition = AttributeDefinition::builder()
