@@ -11,6 +11,8 @@
 #![warn(missing_docs)]
 
 pub mod access;
+#[cfg(feature = "s3")]
+mod archive;
 #[cfg(feature = "eventbridge")]
 mod bus;
 #[cfg(feature = "dynamodb")]
@@ -20,6 +22,10 @@ mod fault;
 mod item;
 #[cfg(any(feature = "eventbridge", feature = "kinesis"))]
 mod jitter;
+#[cfg(feature = "s3")]
+mod objects;
+#[cfg(feature = "s3")]
+mod on_failure;
 pub mod resources;
 #[cfg(feature = "kinesis")]
 mod stream;
@@ -47,6 +53,8 @@ struct Inner {
     kms: aws_sdk_kms::Client,
     #[cfg(feature = "s3")]
     s3: aws_sdk_s3::Client,
+    #[cfg(feature = "s3")]
+    given_up: on_failure::GivenUp,
     #[cfg(feature = "secrets")]
     secrets: aws_sdk_secretsmanager::Client,
 }
@@ -70,6 +78,8 @@ impl Cloud {
             kms: access.kms(),
             #[cfg(feature = "s3")]
             s3: access.s3(),
+            #[cfg(feature = "s3")]
+            given_up: on_failure::GivenUp::default(),
             #[cfg(feature = "secrets")]
             secrets: access.secrets(),
             resources,

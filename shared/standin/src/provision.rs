@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::{
 /// Everything, under names that begin with a fresh random word.
 pub(crate) async fn corner(access: &Access) -> Resources {
     // Random rather than counted: tests of several processes share the stand-ins.
-    let word = uuid::Uuid::now_v7().simple().to_string();
+    let word: String = uuid::Uuid::now_v7().simple().to_string().split_off(WORD_START);
     let name = |resource: Resource| format!("{word}-{}", resource.default_name().replace('/', "-"));
     let resources = Resources::named(Resource::ALL.map(|resource| (resource, name(resource))));
     for resource in Resource::ALL {
@@ -74,6 +74,9 @@ fn done<T, E: std::fmt::Debug>(what: &str, made: Result<T, E>) -> T {
     }
 }
 
+/// The last 40 bits, which are random. A longer word would not leave room for Lambda's long object keys: the stand-in for
+/// S3 makes a file name of bucket and key.
+const WORD_START: usize = 22;
 /// Keys of the form that provisioning writes; they protect nothing.
 const KEYS: &str = r#"{"version":1,"currentEpoch":1,
   "rootKeys":{"1":"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"},
