@@ -12,6 +12,7 @@ pub mod delivery;
 pub mod enrich;
 pub mod event_id;
 pub mod intake;
+pub mod key_file;
 pub mod markers;
 pub mod placement;
 pub mod profile;

@@ -1,7 +1,7 @@
 //! Keys: pseudonymisation and quarantine keys in a file of their own, callers' keys in the database.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     fmt,
     fs::{self, File, OpenOptions},
     io::{self, Write},
@@ -11,9 +11,9 @@ use std::{
 };
 
 use contract::{OrgId, Timestamp};
-use data_encoding::HEXLOWER;
 use domain::{
     api_key::Scope,
+    key_file,
     pseudonym::{OrgKey, Pseudonymiser, RootKey},
     seal::SealKey,
 };
@@ -22,8 +22,7 @@ use ports::{
     keys::{ApiKeyRecord, ApiKeys, PseudonymKeys},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde::{Deserialize, Serialize};
-use zeroize::Zeroize;
+use zeroize::Zeroizing;
 
 use crate::{
     OpenError, Store,
@@ -110,28 +109,6 @@ struct Keys {
     seal: Arc<SealKey>,
 }
 
-/// The file as it is written. Old epochs stay in it until their last event has expired.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct KeyFile {
-    version: u32,
-    current_epoch: u32,
-    /// 64 hexadecimal digits by epoch.
-    root_keys: BTreeMap<u32, Secret>,
-    /// 64 hexadecimal digits.
-    seal_key: Secret,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(transparent)]
-struct Secret(String);
-
-impl Drop for Secret {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
-}
-
 impl KeyRing {
     pub(crate) fn load(directory: &Path) -> Result<Self, OpenError> {
         let ring = Self {
@@ -165,13 +142,10 @@ impl KeyRing {
             self.read()?;
             return Ok(false);
         }
-        let secret = || random().map(|bytes| Secret(HEXLOWER.encode(&bytes)));
+        let secret = || random().map(Zeroizing::new);
         let secrets = secret().and_then(|root| Ok((root, secret()?)));
-        let (root, seal_key) =
-            secrets.map_err(|fault| failed(io::Error::other(fault.to_string())))?;
-        let root_keys = BTreeMap::from([(FIRST_EPOCH, root)]);
-        let file = KeyFile { version: VERSION, current_epoch: FIRST_EPOCH, root_keys, seal_key };
-        let created = create(&self.path, &file).map_err(failed)?;
+        let (root, seal) = secrets.map_err(|fault| failed(io::Error::other(fault.to_string())))?;
+        let created = create(&self.path, &key_file::write(&root, &seal)).map_err(failed)?;
         self.read()?;
         Ok(created)
     }
@@ -189,25 +163,12 @@ impl KeyRing {
         if mode & 0o077 != 0 {
             return Err(refused("others may read the key file: chmod 600"));
         }
-        let mut text = fs::read_to_string(path).map_err(failed)?;
-        let file = serde_json::from_str::<KeyFile>(&text);
-        text.zeroize();
-        // The parser's own message could repeat a part of a key.
-        let file = file.map_err(|_| refused("not a key file"))?;
-        if file.version != VERSION {
-            return Err(refused("a key file of another version"));
-        }
-        let root = file.root_keys.get(&file.current_epoch);
-        let root = root.ok_or_else(|| refused("the current epoch has no key"))?;
-        let root =
-            RootKey::parse(&root.0).map_err(|_| refused("a root key is not 32 bytes in hex"))?;
-        let seal = HEXLOWER.decode(file.seal_key.0.as_bytes()).ok();
-        let seal: [u8; 32] = seal
-            .and_then(|bytes| bytes.try_into().ok())
-            .ok_or_else(|| refused("the seal key is not 32 bytes in hex"))?;
-        let seal = Arc::new(SealKey::from_bytes(seal));
+        let text = Zeroizing::new(fs::read_to_string(path).map_err(failed)?);
+        let keys = key_file::read(&text).map_err(|error| refused(error.reason()))?;
+        let root = keys.root.ok_or_else(|| refused("there is no root key"))?;
+        let seal = Arc::new(keys.seal);
         // Somebody else may have been faster; it is the same file.
-        drop(self.keys.set(Keys { epoch: file.current_epoch, root, seal }));
+        drop(self.keys.set(Keys { epoch: keys.epoch, root, seal }));
         Ok(())
     }
 }
@@ -219,8 +180,7 @@ impl fmt::Debug for KeyRing {
 }
 
 /// Writes the file beside its place and links it there, so that it is whole from the start and replaces nothing.
-fn create(path: &Path, file: &KeyFile) -> io::Result<bool> {
-    let mut text = serde_json::to_string_pretty(file)?;
+fn create(path: &Path, text: &str) -> io::Result<bool> {
     let aside = path.with_extension(format!("{}.new", std::process::id()));
     let mut open = OpenOptions::new();
     let written = open
@@ -230,7 +190,6 @@ fn create(path: &Path, file: &KeyFile) -> io::Result<bool> {
         .mode(0o600)
         .open(&aside)
         .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
-    text.zeroize();
     let linked = written.and_then(|()| fs::hard_link(&aside, path));
     drop(fs::remove_file(&aside));
     match linked {
@@ -289,5 +248,3 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 
 const KEY_COLUMNS: &str = "key_id, secret_hash, orgs, scopes, created_at, revoked_at";
 pub const KEY_FILE: &str = "keys.json";
-const VERSION: u32 = 1;
-const FIRST_EPOCH: u32 = 1;
