@@ -4,10 +4,17 @@
 //! |---|---|
 //! | `INGEST_EVENTS_PER_SECOND` | what one key may send on average; default 20000, at least 1 |
 //! | `INGEST_EVENTS_BURST` | what one key may send at once; default 60000, at least 1 |
-//! | `EVENTS_SQLITE_PATH` | the Lambda entry point's store: its directory; default `events.db` |
-//! | `EVENTS_DDB_TABLE` | asks for DynamoDB, which this build has not: the entry point refuses to start |
+//!
+//! The Lambda entry point also needs
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `EVENTS_DDB_TABLE`, `DELIVERY_TABLE`, `DEDUPE_TABLE`, `REFERENCE_TABLE`, `KEYS_TABLE` | the tables |
+//! | `EVENTS_STREAM` | the stream |
+//! | `PSEUDONYM_SECRET` | the secret that holds the pseudonymisation keys |
+//! | `AWS_REGION`, `AWS_ACCESS_KEY_ID`, … | what Lambda sets |
 
-use std::{num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{num::NonZeroU32, time::Duration};
 
 /// Settings of the door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,14 +55,6 @@ pub enum ConfigError {
     /// Not a whole number from 1.
     #[error("{0} is not a whole number from 1 to 4294967295")]
     NotACount(&'static str),
-    /// DynamoDB was asked for.
-    #[error(
-        "EVENTS_DDB_TABLE is set, but this build has no DynamoDB adapter: unset it and set EVENTS_SQLITE_PATH"
-    )]
-    NoDynamoDb,
-    /// Set to nothing.
-    #[error("EVENTS_SQLITE_PATH is empty")]
-    EmptyPath,
 }
 
 impl Config {
@@ -79,20 +78,6 @@ impl Config {
     }
 }
 
-/// The directory of the embedded store.
-///
-/// # Errors
-/// Names the variable.
-pub fn store(variable: impl Fn(&str) -> Option<String>) -> Result<PathBuf, ConfigError> {
-    if variable("EVENTS_DDB_TABLE").is_some_and(|table| !table.is_empty()) {
-        return Err(ConfigError::NoDynamoDb);
-    }
-    let path = variable("EVENTS_SQLITE_PATH").unwrap_or_else(|| DEFAULT_PATH.to_owned());
-    if path.is_empty() { Err(ConfigError::EmptyPath) } else { Ok(path.into()) }
-}
-
-const DEFAULT_PATH: &str = "events.db";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,9 +94,5 @@ mod tests {
             let expected = Err(ConfigError::NotACount("INGEST_EVENTS_PER_SECOND"));
             assert_eq!(rate("INGEST_EVENTS_PER_SECOND", wrong), expected);
         }
-        assert_eq!(store(|_| None), Ok("events.db".into()));
-        assert_eq!(store(set("EVENTS_SQLITE_PATH", "/x")), Ok("/x".into()));
-        assert_eq!(store(set("EVENTS_SQLITE_PATH", "")), Err(ConfigError::EmptyPath));
-        assert_eq!(store(set("EVENTS_DDB_TABLE", "t")), Err(ConfigError::NoDynamoDb));
     }
 }

@@ -1,13 +1,13 @@
-//! Lambda entry point: read the settings, open the store, serve.
+//! Lambda entry point: read the settings, build the clients, serve.
 
 use std::{env, sync::Arc};
 
-use embedded::{Options, Store};
-use ingest::{
-    Ingest,
-    config::{self, Config},
-    router,
+use aws::{
+    Cloud,
+    access::Access,
+    resources::{Resource, Resources},
 };
+use ingest::{Ingest, config::Config, router};
 use lambda_http::{Error, run};
 use ports::clock::{Entropy, SystemClock};
 
@@ -18,12 +18,23 @@ async fn main() -> Result<(), Error> {
     run(router(Arc::new(app))).await
 }
 
-fn open() -> Result<Ingest<Store, SystemClock, System>, Error> {
+fn open() -> Result<Ingest<Cloud, SystemClock, System>, Error> {
     let variable = |name: &str| env::var(name).ok();
     let config = Config::read(variable)?;
-    let store = Store::open(config::store(variable)?, Options::default())?;
-    Ok(Ingest::new(store, SystemClock, System, config))
+    let resources = Resources::read(NEEDED, variable)?;
+    let cloud = Cloud::new(&Access::read(variable)?, resources);
+    Ok(Ingest::new(cloud, SystemClock, System, config))
 }
+
+const NEEDED: &[Resource] = &[
+    Resource::Staging,
+    Resource::Delivery,
+    Resource::Dedupe,
+    Resource::Reference,
+    Resource::Keys,
+    Resource::Stream,
+    Resource::PseudonymSecret,
+];
 
 /// The system's random bytes.
 struct System;

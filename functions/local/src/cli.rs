@@ -81,9 +81,8 @@ pub(crate) enum Command {
 /// Where the store is that a command reads: a data directory, or a running server.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct StoreArgs {
-    /// The data directory of `tribo local`; a running server may use it at the same time.
-    #[arg(long, env = "TRIBO_DATA_DIR", default_value = DATA_DIR, value_name = "DIR")]
-    pub(crate) data_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
     /// Ask a running server instead of opening the directory. With a `read` key it tells of that key's organisations,
     /// with an `admin` key of all.
     #[arg(long, value_name = "URL")]
@@ -96,12 +95,24 @@ pub(crate) struct StoreArgs {
     pub(crate) json: bool,
 }
 
-/// Where the store is that a command changes: always a data directory.
+/// Where the store is that a command opens itself.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct DirArgs {
+pub(crate) struct PlaceArgs {
     /// The data directory of `tribo local`; a running server may use it at the same time.
     #[arg(long, env = "TRIBO_DATA_DIR", default_value = DATA_DIR, value_name = "DIR")]
     pub(crate) data_dir: PathBuf,
+    /// A stage deployed to AWS instead of the directory: `.tribo/NAME.env`, which `scripts/deploy` writes, names its
+    /// tables, stream and buckets. Credentials come from the environment (AWS_ACCESS_KEY_ID, …).
+    #[cfg(feature = "aws")]
+    #[arg(long, value_name = "NAME", conflicts_with = "data_dir")]
+    pub(crate) stage: Option<String>,
+}
+
+/// Where the store is that a command changes: a data directory, or a deployed stage.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DirArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
     /// Print one JSON object on standard output and nothing else there.
     #[arg(long)]
     pub(crate) json: bool,
@@ -374,8 +385,12 @@ pub(crate) struct SchemaArgs {
 pub(crate) struct BackupArgs {
     /// Where to; must be empty or absent.
     pub(crate) dir: PathBuf,
-    #[command(flatten)]
-    pub(crate) place: DirArgs,
+    /// The data directory of `tribo local`; a running server may use it at the same time.
+    #[arg(long, env = "TRIBO_DATA_DIR", default_value = DATA_DIR, value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+    /// Print one JSON object on standard output and nothing else there.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Arguments that are each right, but not together.

@@ -11,6 +11,8 @@ mod output;
 mod remote;
 mod routes;
 mod server;
+#[cfg(feature = "aws")]
+mod stage;
 mod suite;
 
 fn main() -> std::process::ExitCode {

@@ -1,4 +1,4 @@
-//! Opening a data directory.
+//! Opening a data directory, or a stage deployed to AWS.
 
 use std::path::Path;
 
@@ -7,7 +7,48 @@ use contract::OrgId;
 use embedded::{Options, Store};
 use ports::reference::Organisations;
 
-use crate::output;
+use crate::{cli::PlaceArgs, output};
+
+/// What a command works on.
+pub(crate) enum Place {
+    /// A data directory.
+    Directory(Store),
+    /// A deployed stage.
+    #[cfg(feature = "aws")]
+    Stage(aws::Cloud),
+}
+
+/// Does the same with whatever a place is.
+macro_rules! at {
+    ($place:expr, $world:ident => $work:expr) => {
+        match $place {
+            $crate::open::Place::Directory($world) => $work,
+            #[cfg(feature = "aws")]
+            $crate::open::Place::Stage($world) => $work,
+        }
+    };
+}
+pub(crate) use at;
+
+impl PlaceArgs {
+    /// The place, which must exist: reading commands never make one by a mistyped name.
+    pub(crate) fn existing(&self) -> anyhow::Result<Place> {
+        #[cfg(feature = "aws")]
+        if let Some(stage) = &self.stage {
+            return crate::stage::open(stage).map(Place::Stage);
+        }
+        existing(&self.data_dir).map(Place::Directory)
+    }
+
+    /// The place; a data directory is made when it does not exist.
+    pub(crate) fn or_create(&self) -> anyhow::Result<Place> {
+        #[cfg(feature = "aws")]
+        if let Some(stage) = &self.stage {
+            return crate::stage::open(stage).map(Place::Stage);
+        }
+        or_create(&self.data_dir).map(Place::Directory)
+    }
+}
 
 /// Opens a data directory that exists: reading commands never make one by a mistyped path.
 pub(crate) fn existing(dir: &Path) -> anyhow::Result<Store> {
@@ -18,7 +59,7 @@ pub(crate) fn existing(dir: &Path) -> anyhow::Result<Store> {
 }
 
 /// Refuses an organisation that nobody made: a mistyped name would look like one without events.
-pub(crate) async fn known(world: &Store, org: Option<&OrgId>) -> anyhow::Result<()> {
+pub(crate) async fn known<W: Organisations>(world: &W, org: Option<&OrgId>) -> anyhow::Result<()> {
     let Some(org) = org else { return Ok(()) };
     if Organisations::list(world).await?.contains(org) {
         return Ok(());

@@ -1,30 +1,31 @@
-//! Settings of the Lambda entry point.
+//! Settings of the Lambda entry points.
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | `EVENTS_SQLITE_PATH` | the store's directory; default `events.db` |
-//! | `EVENTS_DDB_TABLE` | asks for DynamoDB, which this build has not: it refuses to start |
+//! | `EVENTS_DDB_TABLE`, `DELIVERY_TABLE`, `DEDUPE_TABLE`, `DYNAMODB_TABLE`, `REFERENCE_TABLE` | the tables |
+//! | `EVENTS_STREAM` | the stream, onto which a colliding body travels |
+//! | `S3_BUCKET`, `QUARANTINE_BUCKET` | the archive, and what is set aside |
+//! | `ON_FAILURE_BUCKET` | what Lambda gave up; only the redrive needs it |
+//! | `EVENT_BUS`, `PSEUDONYM_SECRET` | announcements, and the key of what is set aside |
+//! | `PROCESSOR_BACKOFF_MS` | longest pause before a failed batch is answered, ms; default 20000 |
+//! | `AWS_REGION`, `AWS_ACCESS_KEY_ID`, … | what Lambda sets |
 
-use std::path::PathBuf;
+use std::time::Duration;
 
-/// Settings, read once at the start.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Settings beside the names of the account's things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
-    /// Where the store lies.
-    pub store: PathBuf,
+    /// Longest pause before a failed batch is answered. Lambda retries at once, and would otherwise use up its attempts
+    /// within minutes while a service is down.
+    pub backoff: Duration,
 }
 
 /// Settings with which the function does not start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// DynamoDB was asked for.
-    #[error(
-        "EVENTS_DDB_TABLE is set, but this build has no DynamoDB adapter: unset it and set EVENTS_SQLITE_PATH"
-    )]
-    NoDynamoDb,
-    /// Set to nothing.
-    #[error("EVENTS_SQLITE_PATH is empty")]
-    EmptyPath,
+    /// Not a whole number of milliseconds up to a minute.
+    #[error("PROCESSOR_BACKOFF_MS is not a whole number from 0 to 60000")]
+    Backoff,
 }
 
 impl Config {
@@ -33,34 +34,33 @@ impl Config {
     /// # Errors
     /// Names the variable.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        if variable("EVENTS_DDB_TABLE").is_some_and(|table| !table.is_empty()) {
-            return Err(ConfigError::NoDynamoDb);
-        }
-        let store = variable("EVENTS_SQLITE_PATH").unwrap_or_else(|| DEFAULT_PATH.to_owned());
-        if store.is_empty() {
-            Err(ConfigError::EmptyPath)
-        } else {
-            Ok(Self { store: store.into() })
+        let Some(text) = variable("PROCESSOR_BACKOFF_MS").filter(|text| !text.is_empty()) else {
+            return Ok(Self { backoff: BACKOFF });
+        };
+        match text.parse().map(Duration::from_millis) {
+            Ok(backoff) if backoff <= BACKOFF_MAX => Ok(Self { backoff }),
+            Ok(_) | Err(_) => Err(ConfigError::Backoff),
         }
     }
 }
 
-const DEFAULT_PATH: &str = "events.db";
+const BACKOFF: Duration = Duration::from_secs(20);
+const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn dynamodb_is_refused_by_name_and_the_path_has_a_default() {
-        let read = |pairs: &[(&str, &str)]| {
-            let find = |key: &str| pairs.iter().find(|(name, _)| *name == key);
-            Config::read(|key| find(key).map(|(_, value)| (*value).to_owned()))
+    fn the_pause_has_a_default_and_a_wrong_one_is_named() {
+        let read = |value: &'static str| {
+            Config::read(|name| (name == "PROCESSOR_BACKOFF_MS").then(|| value.to_owned()))
         };
-        assert_eq!(read(&[]), Ok(Config { store: "events.db".into() }));
-        assert_eq!(read(&[("EVENTS_SQLITE_PATH", "/x")]), Ok(Config { store: "/x".into() }));
-        assert_eq!(read(&[("EVENTS_SQLITE_PATH", "")]), Err(ConfigError::EmptyPath));
-        assert_eq!(read(&[("EVENTS_DDB_TABLE", "t")]), Err(ConfigError::NoDynamoDb));
-        assert_eq!(read(&[("EVENTS_DDB_TABLE", "")]), read(&[]));
+        assert_eq!(Config::read(|_| None), Ok(Config { backoff: BACKOFF }));
+        assert_eq!(read(""), Ok(Config { backoff: BACKOFF }));
+        assert_eq!(read("0"), Ok(Config { backoff: Duration::ZERO }));
+        for wrong in ["-1", "soon", "60001"] {
+            assert_eq!(read(wrong), Err(ConfigError::Backoff), "{wrong}");
+        }
     }
 }

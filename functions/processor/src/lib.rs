@@ -29,6 +29,8 @@ pub mod gzip;
 mod isolate;
 pub mod json;
 mod keep;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 mod report;
 mod work;
 
@@ -119,6 +121,17 @@ impl<W: World, C: Clock> Processor<W, C> {
     /// A processor over `world`.
     pub fn new(world: W, clock: C) -> Self {
         Self { world, clock, decisions: Decisions::default(), scratch: Mutex::new(None) }
+    }
+
+    /// The world it works on.
+    #[cfg(feature = "lambda")]
+    pub(crate) fn world(&self) -> &W {
+        &self.world
+    }
+
+    #[cfg(feature = "lambda")]
+    pub(crate) fn clock(&self) -> &C {
+        &self.clock
     }
 
     /// Handles one batch. The answer is empty, or names the lowest record that is not finished: it and everything after

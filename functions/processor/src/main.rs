@@ -1,12 +1,16 @@
-//! Lambda entry point: read the settings, open the store, serve.
+//! Lambda entry point of the stream: read the settings, build the clients, serve.
 
 use std::process::ExitCode;
 
+use aws::{
+    Cloud,
+    access::Access,
+    resources::{Resource, Resources},
+};
 use contract::{Timestamp, kinesis::RecordBatch};
-use embedded::{Options, Store};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use ports::{clock::SystemClock, keys::PseudonymKeys};
-use processor::{Invocation, Processor, config::Config};
+use ports::clock::SystemClock;
+use processor::{Processor, config::Config};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -21,15 +25,27 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Error> {
-    let config = Config::read(|name| std::env::var(name).ok())?;
-    let store = Store::open(&config.store, Options::default())?;
-    // Without it poison could not be set aside: better no start than a stuck shard.
-    store.seal_key().await?;
-    let processor = &Processor::new(store, SystemClock);
+    let variable = |name: &str| std::env::var(name).ok();
+    let config = Config::read(variable)?;
+    let resources = Resources::read(NEEDED, variable)?;
+    let cloud = Cloud::new(&Access::read(variable)?, resources);
+    let processor = &Processor::new(cloud, SystemClock);
     run(service_fn(async |event: LambdaEvent<RecordBatch>| {
         let deadline = i64::try_from(event.context.deadline).map(Timestamp::from_ms).ok();
-        let invocation = Invocation { deadline, force_quarantine: false };
-        processor.handle(&event.payload, &invocation).await
+        processor.invoke(&event.payload, deadline, config).await
     }))
     .await
 }
+
+const NEEDED: &[Resource] = &[
+    Resource::Staging,
+    Resource::Delivery,
+    Resource::Dedupe,
+    Resource::Counters,
+    Resource::Reference,
+    Resource::Stream,
+    Resource::Archive,
+    Resource::Quarantine,
+    Resource::Bus,
+    Resource::PseudonymSecret,
+];

@@ -25,10 +25,10 @@ use crate::{
 
 /// The connector behind a URL. Cheap to clone; clones share their connections.
 #[derive(Debug, Clone)]
-pub struct HttpEndpoint {
+pub struct HttpEndpoint<S = Secrets> {
     client: Client,
     base: BaseUrl,
-    secrets: Secrets,
+    secrets: S,
     answer_within: Duration,
 }
 
@@ -37,12 +37,12 @@ pub struct HttpEndpoint {
 #[error("the HTTP client could not be made: {0}")]
 pub struct NoClient(pub(crate) String);
 
-impl HttpEndpoint {
+impl<S: ConnectorSecrets> HttpEndpoint<S> {
     /// Makes the endpoint. Certificates are checked against the web's roots; there is no way to accept others.
     ///
     /// # Errors
     /// [`NoClient`].
-    pub fn new(base: BaseUrl, secrets: Secrets, policy: &DeliveryPolicy) -> Result<Self, NoClient> {
+    pub fn new(base: BaseUrl, secrets: S, policy: &DeliveryPolicy) -> Result<Self, NoClient> {
         let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
         let resolver = Guarded { reach: base.transport().reach(), lookup: System };
         Self::with(base, secrets, policy, resolver, roots)
@@ -50,7 +50,7 @@ impl HttpEndpoint {
 
     fn with(
         base: BaseUrl,
-        secrets: Secrets,
+        secrets: S,
         policy: &DeliveryPolicy,
         resolver: Guarded<impl Lookup>,
         roots: RootCertStore,
@@ -85,7 +85,7 @@ impl HttpEndpoint {
     }
 }
 
-impl Endpoint for HttpEndpoint {
+impl<S: ConnectorSecrets> Endpoint for HttpEndpoint<S> {
     async fn post(&self, request: DeliveryRequest) -> DeliveryAnswer {
         // The client's own timeout ends with the last read; this one holds whatever the client does.
         let exchange = tokio::time::timeout(self.answer_within + GRACE, self.exchange(request));
@@ -97,7 +97,7 @@ impl Endpoint for HttpEndpoint {
     }
 }
 
-impl ConnectorSecrets for HttpEndpoint {
+impl<S: ConnectorSecrets> ConnectorSecrets for HttpEndpoint<S> {
     async fn credentials(&self, org: &OrgId, freshness: Freshness) -> PortResult<Arc<Credentials>> {
         self.secrets.credentials(org, freshness).await
     }

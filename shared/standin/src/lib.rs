@@ -5,6 +5,8 @@
 
 mod changes;
 pub mod lambda;
+#[cfg(feature = "platform")]
+pub mod platform;
 mod provision;
 
 use std::sync::{Arc, LazyLock};

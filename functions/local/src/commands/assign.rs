@@ -6,13 +6,13 @@ use anyhow::{Context as _, bail};
 use contract::{ProductId, Timestamp, event::Assignment, limits::NAME_BYTES_MAX};
 use domain::pseudonym::Kind;
 use ports::{
-    keys::PseudonymKeys as _,
-    reference::{Reference as _, Subject},
+    keys::PseudonymKeys,
+    reference::{Reference, Subject},
 };
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{cli::AssignArgs, open, output};
+use crate::{cli::AssignArgs, open::at, output};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -27,7 +27,10 @@ struct Line {
 
 /// Records the assignments of a file.
 pub(crate) async fn run(args: AssignArgs) -> anyhow::Result<u8> {
-    let world = open::existing(&args.place.data_dir)?;
+    at!(args.place.place.existing()?, world => assign(&world, args).await)
+}
+
+async fn assign<W: PseudonymKeys + Reference>(world: &W, args: AssignArgs) -> anyhow::Result<u8> {
     let Some(pseudonymiser) = world.pseudonymiser(&args.org).await? else {
         bail!("no organisation {}; `tribo orgs create` makes it", args.org);
     };

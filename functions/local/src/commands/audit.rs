@@ -20,7 +20,8 @@ use super::books::over_hours;
 use crate::{
     archived::{self, Archived},
     cli::AuditArgs,
-    open, output,
+    open::{self, at},
+    output,
     remote::Server,
 };
 
@@ -45,9 +46,10 @@ pub(crate) async fn run(args: AuditArgs) -> anyhow::Result<u8> {
     let report: AuditReport = match Server::named(&args.store)? {
         Some(server) => server.get("/v1/audit", &super::books::of(org)).await?,
         None => {
-            let world = open::existing(&args.store.data_dir)?;
-            open::known(&world, org).await?;
-            at_rest(&world, org).await?
+            at!(args.store.place.existing()?, world => {
+                open::known(&world, org).await?;
+                at_rest(&world, org).await?
+            })
         }
     };
     let AuditReport { counters, archive } = &report;

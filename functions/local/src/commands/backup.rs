@@ -7,14 +7,14 @@ use crate::{cli::BackupArgs, open, output, suite};
 
 /// Copies the directory.
 pub(crate) async fn run(args: BackupArgs) -> anyhow::Result<u8> {
-    let from = &args.place.data_dir;
+    let from = &args.data_dir;
     let world = open::existing(from)?;
     if std::fs::read_dir(&args.dir).is_ok_and(|mut entries| entries.next().is_some()) {
         bail!("{} is not empty", args.dir.display());
     }
     let copied = world.backup(&args.dir).await?;
     suite::copy_signing_secret(from, &args.dir)?;
-    if args.place.json {
+    if args.json {
         output::json(&json!({
             "from": from,
             "to": args.dir,

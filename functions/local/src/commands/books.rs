@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cli::{CountersArgs, LedgerArgs, WhereArgs},
-    open, output,
+    open::{self, at},
+    output,
     remote::Server,
 };
 
@@ -23,7 +24,10 @@ pub(crate) async fn ledger(args: LedgerArgs) -> anyhow::Result<u8> {
     let org = args.org.as_ref();
     let report: LedgerReport = match Server::named(&args.store)? {
         Some(server) => server.get("/v1/ledger", &of(org)).await?,
-        None => open::existing(&args.store.data_dir)?.ledger(org, SystemClock.now()).await?,
+        None => {
+            let now = SystemClock.now();
+            at!(args.store.place.existing()?, world => world.ledger(org, now).await)?
+        }
     };
     if let (Some(org), true) = (org, report.orgs.is_empty()) {
         return Err(open::unknown(org));
@@ -110,9 +114,11 @@ pub(crate) async fn whereabouts(args: WhereArgs) -> anyhow::Result<u8> {
             server.find(&path, &of(args.org.as_ref())).await?.into_iter().collect()
         }
         None => {
-            let world = open::existing(&args.store.data_dir)?;
-            open::known(&world, args.org.as_ref()).await?;
-            world.whereabouts(&id, args.org.as_ref()).await?
+            let org = args.org.as_ref();
+            at!(args.store.place.existing()?, world => {
+                open::known(&world, org).await?;
+                world.whereabouts(&id, org).await?
+            })
         }
     };
     let [place] = found.as_slice() else {
@@ -181,10 +187,11 @@ pub(crate) async fn counters(args: CountersArgs) -> anyhow::Result<u8> {
             server.get("/v1/counters", &query).await?
         }
         None => {
-            let world = open::existing(&store.data_dir)?;
-            open::known(&world, org.as_ref()).await?;
             let query = CounterQuery { org, from, to, top: Some(top) };
-            counted(&world, &query, |_| true).await?
+            at!(store.place.existing()?, world => {
+                open::known(&world, query.org.as_ref()).await?;
+                counted(&world, &query, |_| true).await?
+            })
         }
     };
     if store.json {

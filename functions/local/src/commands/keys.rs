@@ -15,15 +15,17 @@ use ports::{
 };
 use serde_json::json;
 
-use crate::{cli::KeysCommand, open, output, remote::Server};
+use crate::{cli::KeysCommand, open::at, output, remote::Server};
 
 /// Runs the subcommand.
 pub(crate) async fn run(command: KeysCommand) -> anyhow::Result<u8> {
     match command {
         KeysCommand::Create { place, org, scope } => {
-            let world = open::or_create(&place.data_dir)?;
             let scopes: Vec<Scope> = BTreeSet::from_iter(scope).into_iter().collect();
-            let created = create(&world, &org, &scopes, SystemClock.now()).await?;
+            let now = SystemClock.now();
+            let created = at!(place.place.or_create()?, world => {
+                create(&world, &org, &scopes, now).await?
+            });
             if place.json {
                 output::json(&created)?;
             } else {
@@ -34,7 +36,9 @@ pub(crate) async fn run(command: KeysCommand) -> anyhow::Result<u8> {
         KeysCommand::List { store } => {
             let keys: Vec<ListedKey> = match Server::named(&store)? {
                 Some(server) => server.get("/v1/keys", &[]).await?,
-                None => listed(&ApiKeys::list(&open::existing(&store.data_dir)?).await?),
+                None => {
+                    at!(store.place.existing()?, world => listed(&ApiKeys::list(&world).await?))
+                }
             };
             if store.json {
                 output::json(&json!({ "keys": keys }))?;
@@ -43,12 +47,7 @@ pub(crate) async fn run(command: KeysCommand) -> anyhow::Result<u8> {
             }
         }
         KeysCommand::Revoke { key_id, place } => {
-            let world = open::existing(&place.data_dir)?;
-            let Some(mut record) = ApiKeys::find(&world, &key_id).await? else {
-                bail!("no key {key_id}; `tribo keys list` shows them");
-            };
-            let revoked_at = *record.revoked_at.get_or_insert(SystemClock.now());
-            ApiKeys::put(&world, &record).await?;
+            let revoked_at = at!(place.place.existing()?, world => revoke(&world, &key_id).await?);
             if place.json {
                 output::json(&json!({ "keyId": key_id, "revokedAt": revoked_at }))?;
             } else {
@@ -57,6 +56,15 @@ pub(crate) async fn run(command: KeysCommand) -> anyhow::Result<u8> {
         }
     }
     Ok(0)
+}
+
+async fn revoke<W: ApiKeys>(world: &W, key_id: &str) -> anyhow::Result<Timestamp> {
+    let Some(mut record) = world.find(key_id).await? else {
+        bail!("no key {key_id}; `tribo keys list` shows them");
+    };
+    let revoked_at = *record.revoked_at.get_or_insert(SystemClock.now());
+    world.put(&record).await?;
+    Ok(revoked_at)
 }
 
 /// Makes a key for `org`, and the organisation when it does not exist.

@@ -4,13 +4,14 @@ use contract::OrgId;
 use ports::reference::Organisations;
 use serde_json::json;
 
-use crate::{cli::OrgsCommand, open, output, remote::Server};
+use crate::{cli::OrgsCommand, open::at, output, remote::Server};
 
 /// Runs the subcommand.
 pub(crate) async fn run(command: OrgsCommand) -> anyhow::Result<u8> {
     match command {
         OrgsCommand::Create { org, place } => {
-            let created = Organisations::create(&open::or_create(&place.data_dir)?, &org).await?;
+            let created =
+                at!(place.place.or_create()?, world => Organisations::create(&world, &org).await?);
             if place.json {
                 output::json(&json!({ "org": org, "created": created }))?;
             } else {
@@ -23,7 +24,7 @@ pub(crate) async fn run(command: OrgsCommand) -> anyhow::Result<u8> {
         OrgsCommand::List { store } => {
             let orgs: Vec<OrgId> = match Server::named(&store)? {
                 Some(server) => server.get("/v1/orgs", &[]).await?,
-                None => Organisations::list(&open::existing(&store.data_dir)?).await?,
+                None => at!(store.place.existing()?, world => Organisations::list(&world).await?),
             };
             if store.json {
                 output::json(&json!({ "orgs": orgs }))?;

@@ -9,13 +9,24 @@ use std::collections::BTreeMap;
 use anyhow::Context as _;
 use contract::Timestamp;
 use domain::profile::Profile;
-use ports::clock::{Clock as _, SystemClock};
+use ports::{
+    accounts::Accounts,
+    archive::{Archive, Quarantine},
+    clock::{Clock as _, SystemClock},
+    delivery::{Leases, Parking},
+    keys::PseudonymKeys,
+    ledger::Ledger,
+    reference::Organisations,
+    staging::Staging,
+    stream::EventStream,
+};
 use serde::Serialize;
 
 use self::pace::Pace;
 use crate::{
     cli::{self, ReplayArgs, ReplaySource, ReplayTarget, ReplayTo},
-    open, output,
+    open::{self, at},
+    output,
 };
 
 /// What a replay did, or would do.
@@ -41,7 +52,50 @@ pub(crate) async fn run(args: ReplayArgs) -> anyhow::Result<u8> {
         return Err(cli::wrong("--to must be later than --from"));
     }
     let profile = Profile::parse(&args.profile).context("--profile")?;
-    let world = open::existing(&args.place.data_dir)?;
+    let json = args.place.json;
+    let report = at!(args.place.place.existing()?, world => {
+        replay(world, args, profile, (to, target)).await?
+    });
+    print(&report, json)?;
+    Ok(0)
+}
+
+/// Everything that a replay reads and writes.
+trait World:
+    Accounts
+    + Archive
+    + EventStream
+    + Leases
+    + Ledger
+    + Organisations
+    + Parking
+    + PseudonymKeys
+    + Quarantine
+    + Staging
+{
+}
+
+impl<
+    W: Accounts
+        + Archive
+        + EventStream
+        + Leases
+        + Ledger
+        + Organisations
+        + Parking
+        + PseudonymKeys
+        + Quarantine
+        + Staging,
+> World for W
+{
+}
+
+async fn replay<W: World>(
+    world: W,
+    args: ReplayArgs,
+    profile: Profile,
+    (to, target): (Timestamp, ReplayTarget),
+) -> anyhow::Result<ReplayReport> {
     open::known(&world, Some(&args.org)).await?;
     let report = ReplayReport {
         org: args.org.to_string(),
@@ -65,13 +119,12 @@ pub(crate) async fn run(args: ReplayArgs) -> anyhow::Result<u8> {
         ReplaySource::Quarantine => replay.quarantine(args.from, to, target).await?,
         ReplaySource::Parked => replay.parked(args.from, to, target).await?,
     }
-    print(&replay.report, args.place.json)?;
-    Ok(0)
+    Ok(replay.report)
 }
 
 /// A replay under way.
-struct Replay {
-    world: embedded::Store,
+struct Replay<W> {
+    world: W,
     org: contract::OrgId,
     profile: Profile,
     now: Timestamp,
@@ -79,7 +132,7 @@ struct Replay {
     report: ReplayReport,
 }
 
-impl Replay {
+impl<W> Replay<W> {
     fn skip(&mut self, reason: &'static str) {
         *self.report.skipped.entry(reason).or_default() += 1;
     }

@@ -13,21 +13,18 @@ use domain::{
     triage::{self, Class},
 };
 use ports::{
-    accounts::Accounts as _,
-    archive::{Quarantine, Quarantined},
+    archive::Quarantined,
     clock::{Clock as _, SystemClock},
-    delivery::{FormOutcome, Leases, Parking as _},
+    delivery::FormOutcome,
     intake::Put,
-    keys::PseudonymKeys as _,
-    ledger::{EventKey, Ledger as _},
-    staging::Staging as _,
-    stream::{EventStream as _, StreamRecord},
+    ledger::EventKey,
+    stream::StreamRecord,
 };
 
-use super::Replay;
+use super::{Replay, World};
 use crate::{archived, cli::ReplayTarget};
 
-impl Replay {
+impl<W: World> Replay<W> {
     /// Counts archived events that have no marker, or stages those that never were on their way to the connector.
     pub(super) async fn archive(
         &mut self,
@@ -118,7 +115,7 @@ impl Replay {
                 Ok(put) => {
                     self.pace.wait().await;
                     self.pace.sent(1);
-                    if Quarantine::release(&self.world, &record, put).await? {
+                    if ports::archive::Quarantine::release(&self.world, &record, put).await? {
                         self.report.replayed += 1;
                     } else {
                         self.skip("let go by somebody else meanwhile");
@@ -229,7 +226,7 @@ impl Replay {
                 bail!("no batch can be made of these events");
             };
             let outcome = self.world.unpark(&lease, batch, now).await?;
-            Leases::release(&self.world, &lease, lease.breaker).await?;
+            ports::delivery::Leases::release(&self.world, &lease, lease.breaker).await?;
             match outcome {
                 FormOutcome::Formed => return Ok(taken),
                 FormOutcome::Stale { .. } => {

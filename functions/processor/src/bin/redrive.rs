@@ -1,0 +1,57 @@
+//! Lambda entry point of the schedule: what the event source mapping gave up is fed through the same handler once more.
+
+use std::process::ExitCode;
+
+use aws::{
+    Cloud,
+    access::Access,
+    resources::{Resource, Resources},
+};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use ports::clock::SystemClock;
+use processor::Processor;
+use serde_json::{Value, json};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    telemetry::init(telemetry::Format::Json, "info");
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "stopped: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<(), Error> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let resources = Resources::read(NEEDED, variable)?;
+    let cloud = Cloud::new(&Access::read(variable)?, resources);
+    let processor = &Processor::new(cloud, SystemClock);
+    run(service_fn(async |_: LambdaEvent<Value>| {
+        let redriven = processor.redrive().await?;
+        tracing::info!(
+            target: "metrics",
+            stage = "redrive",
+            redriven = redriven.finished,
+            redrive_left = redriven.left
+        );
+        Ok::<_, Error>(json!({"finished": redriven.finished, "left": redriven.left}))
+    }))
+    .await
+}
+
+const NEEDED: &[Resource] = &[
+    Resource::Staging,
+    Resource::Delivery,
+    Resource::Dedupe,
+    Resource::Counters,
+    Resource::Reference,
+    Resource::Stream,
+    Resource::Archive,
+    Resource::Quarantine,
+    Resource::OnFailure,
+    Resource::Bus,
+    Resource::PseudonymSecret,
+];

@@ -1,0 +1,61 @@
+//! What the applier of the template made, and what is to be run over it.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// A deployment.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Plan {
+    /// Functions by name.
+    pub functions: BTreeMap<String, FunctionPlan>,
+    /// What reads the stream.
+    pub event_source_mappings: Vec<MappingPlan>,
+    /// What is invoked at a rate.
+    pub schedules: Vec<SchedulePlan>,
+    /// The function behind the HTTP API.
+    pub http: String,
+}
+
+/// One function.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FunctionPlan {
+    /// The directory of its `bootstrap`.
+    pub code: String,
+    /// Its variables.
+    pub environment: BTreeMap<String, String>,
+    /// How long one invocation may take.
+    pub timeout_seconds: u64,
+}
+
+/// An event source mapping.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MappingPlan {
+    /// Whom it invokes.
+    pub function: String,
+    /// The name of its checkpoints and of what it gave up.
+    pub consumer: String,
+    /// Most records of one invocation.
+    pub batch_size: usize,
+    /// How long it gathers.
+    pub window_seconds: i64,
+    /// Does it split a batch that failed?
+    pub bisect: bool,
+    /// Attempts after the first.
+    pub maximum_retry_attempts: u32,
+    /// Age at which a record is given up.
+    pub maximum_record_age_seconds: i64,
+}
+
+/// A schedule.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SchedulePlan {
+    /// Whom it invokes.
+    pub function: String,
+    /// How often.
+    pub every_seconds: u64,
+}
