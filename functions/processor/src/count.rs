@@ -2,7 +2,7 @@
 //!
 //! Identity lives in the markers and not in the batch, so a batch may be cut, repeated or mixed with others at will.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use contract::{
     Code, Event, EventId, OrgId, Timestamp,
@@ -12,6 +12,7 @@ use contract::{
 use domain::{
     admit::{Admission, Fault},
     counters::{Dictionary, DictionaryKey, deltas, dictionary_key},
+    triage::Admitted,
 };
 use ports::{
     PortError, PortResult,
@@ -43,6 +44,14 @@ enum Owner {
     Before(u32),
     /// Counted by this invocation: the first item's.
     First,
+}
+
+/// What became of a chunk.
+enum Progress {
+    /// Nothing of it is open.
+    Done,
+    /// Nothing was written: it has to be cut.
+    TooLarge,
 }
 
 impl<W: World, C: Clock> Processor<W, C> {
@@ -98,16 +107,24 @@ impl<W: World, C: Clock> Processor<W, C> {
     ) -> PortResult<()> {
         let all: Vec<usize> = (0..groups.len()).collect();
         self.look_up(groups, &all).await?;
-        let fresh = open(groups, &all);
+        let fresh = in_cell_order(work, groups, open(groups, &all));
         let mut books = self.dictionaries(work, groups, &fresh).await?;
-        let mut chunks = fresh.chunks(CHUNK_EVENTS_MAX).peekable();
+        let mut chunks: VecDeque<&[usize]> = fresh.chunks(CHUNK_EVENTS_MAX).collect();
         // The first chunk always runs: every attempt gets on.
-        while let Some(chunk) = chunks.next() {
+        while let Some(chunk) = chunks.pop_front() {
             let started = self.clock.now();
-            self.commit(batch, work, groups, chunk, &mut books).await?;
+            match self.commit(batch, work, groups, chunk, &mut books).await? {
+                Progress::Done => {}
+                Progress::TooLarge => {
+                    let (left, right) = chunk.split_at(chunk.len() / 2);
+                    chunks.push_front(right);
+                    chunks.push_front(left);
+                    continue;
+                }
+            }
             let now = self.clock.now();
             budget.spent(now.since_ms(started));
-            if chunks.peek().is_some() && !budget.allows(now) {
+            if !chunks.is_empty() && !budget.allows(now) {
                 break;
             }
         }
@@ -122,11 +139,11 @@ impl<W: World, C: Clock> Processor<W, C> {
         groups: &mut [Group],
         chunk: &[usize],
         books: &mut BTreeMap<DictionaryKey, Dictionary>,
-    ) -> PortResult<()> {
+    ) -> PortResult<Progress> {
         for _ in 0..TRIES_MAX {
             let live = open(groups, chunk);
             if live.is_empty() {
-                return Ok(());
+                return Ok(Progress::Done);
             }
             let counted = counted_chunk(batch, work, groups, &live, books);
             let names = counted.deltas.names.clone();
@@ -140,7 +157,11 @@ impl<W: World, C: Clock> Processor<W, C> {
                             group.owner = Owner::First;
                         }
                     }
-                    return Ok(());
+                    return Ok(Progress::Done);
+                }
+                CommitOutcome::TooLarge if live.len() > 1 => return Ok(Progress::TooLarge),
+                CommitOutcome::TooLarge => {
+                    return Err(PortError::permanent("ledger.commit", "one event is too large"));
                 }
                 CommitOutcome::Stale => {
                     work.tally.stale += 1;
@@ -202,6 +223,19 @@ fn grouped(items: &[Item]) -> (Vec<Group>, Vec<usize>) {
         group_of.push(place);
     }
     (groups, group_of)
+}
+
+/// The groups at `places` in the order of what they count: events that share counters share a transaction.
+fn in_cell_order(work: &Work, groups: &[Group], mut places: Vec<usize>) -> Vec<usize> {
+    places.sort_by_cached_key(|at| {
+        let item = groups.get(*at).and_then(|group| first(work, group));
+        item.map(|Item { admitted: Admitted { event, .. }, .. }| {
+            let hour = event.occurred_at.hour();
+            let id_time = event.event_id.uuid_v7_ms();
+            (event.org_id.clone(), event.product_id.clone(), hour, id_time)
+        })
+    });
+    places
 }
 
 /// Says what became of every item: a body other than the one that owns the id is set aside.

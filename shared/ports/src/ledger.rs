@@ -49,7 +49,7 @@ pub struct CountedChunk {
     pub markers: Vec<Marker>,
     /// Exactly what the markers' events add.
     pub deltas: Deltas,
-    /// How many names each dictionary held when `deltas` was computed.
+    /// How many names each dictionary held when `deltas` was computed; at least of those that `deltas` lets grow.
     pub dictionary_sizes: BTreeMap<DictionaryKey, usize>,
 }
 
@@ -60,6 +60,9 @@ pub enum CommitOutcome {
     Committed,
     /// A marker exists already or a dictionary has grown: nothing was written; read again and recompute.
     Stale,
+    /// More than one transaction of this store takes: nothing was written; cut the chunk in two. A chunk of one event is
+    /// never too large.
+    TooLarge,
 }
 
 /// Markers and counters.

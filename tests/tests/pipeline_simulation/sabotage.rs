@@ -64,7 +64,7 @@ impl Counting for TwoSteps {
         let markers = CountedChunk { deltas: Deltas::default(), ..chunk };
         match base.commit(markers).await? {
             CommitOutcome::Committed => base.commit(counters).await,
-            CommitOutcome::Stale => Ok(CommitOutcome::Stale),
+            nothing @ (CommitOutcome::Stale | CommitOutcome::TooLarge) => Ok(nothing),
         }
     }
 }
