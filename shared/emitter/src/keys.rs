@@ -1,11 +1,19 @@
 //! Where the pseudonymisation key comes from. It is loaded once, in [`crate::Emitter::connect`], and never in `emit`.
 
+#[cfg(any(feature = "kms", feature = "secrets"))]
+mod account;
+
 use std::fmt;
 
 use contract::OrgId;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use domain::pseudonym::{OrgKey, Pseudonymiser, RootKey};
 use zeroize::Zeroize;
+
+#[cfg(feature = "kms")]
+pub use account::KmsKey;
+#[cfg(feature = "secrets")]
+pub use account::SecretKey;
 
 /// Gives the pseudonymiser of an organisation: from a key service, a file, or the host.
 pub trait KeySource {

@@ -31,8 +31,14 @@ pub use domain::pseudonym::{Pseudonymiser, RootKey};
 pub use draft::{DeviceType, Draft, RawId};
 pub use emit::Emitter;
 pub use error::{ConnectError, EmitError, HeldBack};
+#[cfg(feature = "kms")]
+pub use keys::KmsKey;
+#[cfg(feature = "secrets")]
+pub use keys::SecretKey;
 pub use keys::{GivenKey, KeyError, KeySource};
 pub use settings::{Settings, SettingsError};
 pub use stats::{EmitterStats, FlushReport};
 pub use surroundings::{Machine, Surroundings};
+#[cfg(feature = "dynamodb")]
+pub use transport::DynamoDb;
 pub use transport::{DryRun, Mock, RowFate, Transport, TransportError};
