@@ -11,24 +11,68 @@
 #![warn(missing_docs)]
 
 pub mod access;
+#[cfg(feature = "dynamodb")]
+mod announcing;
 #[cfg(feature = "s3")]
 mod archive;
+#[cfg(feature = "dynamodb")]
+mod books;
 #[cfg(feature = "eventbridge")]
 mod bus;
+#[cfg(any(feature = "dynamodb", feature = "secrets"))]
+mod cache;
 #[cfg(feature = "dynamodb")]
 mod checkpoints;
+#[cfg(feature = "dynamodb")]
+mod delivery;
+#[cfg(feature = "dynamodb")]
+mod directory;
 mod fault;
 #[cfg(feature = "dynamodb")]
+mod forming;
+#[cfg(feature = "dynamodb")]
+mod forwarded;
+#[cfg(all(feature = "dynamodb", feature = "kinesis"))]
+mod intake;
+#[cfg(feature = "dynamodb")]
 mod item;
-#[cfg(any(feature = "eventbridge", feature = "kinesis"))]
+#[cfg(any(feature = "dynamodb", feature = "eventbridge", feature = "kinesis"))]
 mod jitter;
+#[cfg(feature = "dynamodb")]
+mod keys;
+#[cfg(all(feature = "dynamodb", feature = "eventbridge"))]
+mod leases;
+#[cfg(feature = "dynamodb")]
+pub mod ledger;
+#[cfg(feature = "dynamodb")]
+mod markers;
 #[cfg(feature = "s3")]
 mod objects;
 #[cfg(feature = "s3")]
 mod on_failure;
+#[cfg(all(feature = "dynamodb", feature = "eventbridge"))]
+mod outbox;
+#[cfg(feature = "dynamodb")]
+mod parking;
+#[cfg(all(feature = "dynamodb", feature = "secrets"))]
+mod pseudonyms;
+#[cfg(feature = "dynamodb")]
+mod reads;
+#[cfg(feature = "dynamodb")]
+mod reference;
 pub mod resources;
+#[cfg(feature = "dynamodb")]
+mod rows;
+#[cfg(feature = "secrets")]
+pub mod secrets;
+#[cfg(feature = "dynamodb")]
+mod shelf;
+#[cfg(all(feature = "dynamodb", feature = "kinesis"))]
+mod staging;
 #[cfg(feature = "kinesis")]
 mod stream;
+#[cfg(feature = "dynamodb")]
+mod transaction;
 
 use std::sync::Arc;
 
@@ -43,6 +87,14 @@ struct Inner {
     resources: Resources,
     #[cfg(feature = "dynamodb")]
     dynamodb: aws_sdk_dynamodb::Client,
+    #[cfg(feature = "dynamodb")]
+    assignments: reference::Assignments,
+    #[cfg(feature = "dynamodb")]
+    api_keys: keys::Known,
+    #[cfg(all(feature = "dynamodb", feature = "secrets"))]
+    pseudonyms: pseudonyms::Pseudonyms,
+    #[cfg(feature = "dynamodb")]
+    listed: directory::Listed,
     #[cfg(feature = "eventbridge")]
     eventbridge: aws_sdk_eventbridge::Client,
     #[cfg(feature = "kinesis")]
@@ -51,12 +103,20 @@ struct Inner {
     iterators: stream::Iterators,
     #[cfg(feature = "kms")]
     kms: aws_sdk_kms::Client,
+    #[cfg(feature = "dynamodb")]
+    dictionaries: ledger::Dictionaries,
+    #[cfg(feature = "dynamodb")]
+    lane: ledger::ChosenLane,
+    #[cfg(feature = "dynamodb")]
+    markers: markers::Markers,
     #[cfg(feature = "s3")]
     s3: aws_sdk_s3::Client,
     #[cfg(feature = "s3")]
     given_up: on_failure::GivenUp,
     #[cfg(feature = "secrets")]
     secrets: aws_sdk_secretsmanager::Client,
+    #[cfg(feature = "secrets")]
+    known_secrets: secrets::Known,
 }
 
 impl Cloud {
@@ -68,6 +128,14 @@ impl Cloud {
         Self(Arc::new(Inner {
             #[cfg(feature = "dynamodb")]
             dynamodb: access.dynamodb(),
+            #[cfg(feature = "dynamodb")]
+            assignments: reference::assignments(),
+            #[cfg(feature = "dynamodb")]
+            api_keys: keys::known(),
+            #[cfg(all(feature = "dynamodb", feature = "secrets"))]
+            pseudonyms: pseudonyms::Pseudonyms::default(),
+            #[cfg(feature = "dynamodb")]
+            listed: directory::Listed::default(),
             #[cfg(feature = "eventbridge")]
             eventbridge: access.eventbridge(),
             #[cfg(feature = "kinesis")]
@@ -76,12 +144,20 @@ impl Cloud {
             iterators: stream::Iterators::default(),
             #[cfg(feature = "kms")]
             kms: access.kms(),
+            #[cfg(feature = "dynamodb")]
+            dictionaries: ledger::Dictionaries::default(),
+            #[cfg(feature = "dynamodb")]
+            lane: ledger::ChosenLane::default(),
+            #[cfg(feature = "dynamodb")]
+            markers: markers::Markers::default(),
             #[cfg(feature = "s3")]
             s3: access.s3(),
             #[cfg(feature = "s3")]
             given_up: on_failure::GivenUp::default(),
             #[cfg(feature = "secrets")]
             secrets: access.secrets(),
+            #[cfg(feature = "secrets")]
+            known_secrets: secrets::known(),
             resources,
         }))
     }

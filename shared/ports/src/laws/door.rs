@@ -143,6 +143,81 @@ pub async fn another_body_under_a_known_id_is_refused_and_travels_on<
     }
 }
 
+/// A staged event that comes again while it is staged is a duplicate, and is not written again. Of every other event the
+/// answer may be that it was accepted: then its record comes again too, and whoever reads it knows it by its marker.
+pub async fn a_staged_event_that_comes_again_is_a_duplicate<W: Intake + Forming + StreamSource>(
+    world: W,
+) {
+    let acme = org("acme");
+    ok(world.submit(submission(&acme, 0..4)).await);
+    let before = (changes(&world).await.len(), records(&world).await.len());
+    let again = statuses(ok(world.submit(submission(&acme, 2..6)).await));
+    let [staged, streamed, new @ ..] = again.as_slice() else { panic!("four answers") };
+    assert_eq!(*staged, (EventStatus::Duplicate, None));
+    assert_eq!(new, [(EventStatus::Accepted, None); 2]);
+    let appended = match streamed {
+        (EventStatus::Duplicate, None) => 0,
+        (EventStatus::Accepted, None) => 1,
+        other => panic!("a record that comes again is {other:?}"),
+    };
+    assert_eq!(changes(&world).await.len(), before.0 + 1);
+    assert_eq!(records(&world).await.len(), before.1 + 2 + appended);
+    assert_eq!(ok(world.staged(&acme, now(), 10).await).len(), 3);
+}
+
+/// "`Rejected` with `id_collision` when the known event has another body (that body travels on to quarantine)", as far
+/// as a staging row makes the event known.
+pub async fn another_body_under_a_staged_id_is_refused_and_travels_on<
+    W: Intake + Forming + StreamSource,
+>(
+    world: W,
+) {
+    let acme = org("acme");
+    ok(world.submit(submission(&acme, 0..2)).await);
+    let staged = ok(world.staged(&acme, now(), 10).await);
+    let before = (changes(&world).await.len(), records(&world).await.len());
+    let at = now().plus_ms(-60_000);
+    let other = event(&acme, 0, Kind::Friction, at.plus_ms(-9));
+    let entries = vec![entry(0, &other, Kind::Friction)];
+    let again = Submission { at, idempotency: None, entries };
+    let refused = (EventStatus::Rejected, Some(Code::IdCollision));
+    assert_eq!(statuses(ok(world.submit(again).await)), [refused]);
+    assert_eq!(ok(world.staged(&acme, now(), 10).await), staged, "the first did not win");
+    assert_eq!(changes(&world).await.len(), before.0);
+    let records = records(&world).await;
+    assert_eq!(records.len(), before.1 + 1, "the other body did not travel on");
+    let body = encoded(&other).into_bytes();
+    assert!(records.iter().any(|record| record.data == body), "it travelled on as another one");
+}
+
+/// "An event that collides with an earlier one of the request is rejected and has its body here all the same": that body
+/// travels on and is never staged, whatever the earlier one is.
+pub async fn of_two_bodies_in_a_request_the_first_wins<W: Intake + Forming + StreamSource>(
+    world: W,
+) {
+    let acme = org("acme");
+    let at = now().plus_ms(-60_000);
+    let refused = |index, event: &Event, kind| {
+        let own = entry(index, event, kind);
+        let (status, code) = (EventStatus::Rejected, Some(Code::IdCollision));
+        Entry { answer: EventAnswer { status, code, ..own.answer }, ..own }
+    };
+    let first = event(&acme, 0, Kind::Friction, at);
+    let entries = vec![
+        entry(0, &first, Kind::Friction),
+        refused(1, &event(&acme, 0, Kind::Friction, at.plus_ms(-9)), Kind::Friction),
+        entry(2, &event(&acme, 1, Kind::Click, at), Kind::Click),
+        refused(3, &event(&acme, 1, Kind::Friction, at), Kind::Friction),
+        refused(4, &event(&acme, 0, Kind::Click, at), Kind::Click),
+    ];
+    let proposed: Vec<_> = entries.iter().map(|entry| entry.answer.clone()).collect();
+    let receipt = ok(world.submit(Submission { at, idempotency: None, entries }).await);
+    assert_eq!(receipt, Receipt::Stored(proposed));
+    assert_eq!(ok(world.staged(&acme, now(), 10).await), [row(&first)]);
+    assert_eq!(changes(&world).await.len(), 1);
+    assert_eq!(records(&world).await.len(), 5, "a change record and every other body");
+}
+
 /// "The same request was stored before: its answers, as they were given." "The idempotency key belongs to another body;
 /// nothing was written."
 pub async fn an_idempotency_key_gets_its_answer_again_and_guards_its_body<

@@ -25,13 +25,13 @@ use crate::PortResult;
 
 /// Makes one test of each law: of all of them, or of the groups named after `of`.
 ///
-/// The groups `exact_door` and `exact_books` are for a world whose door knows every id that it ever took. One whose door
-/// knows only what is staged keeps `staged_door` and `counted_books` in their place.
+/// The groups `exact_door` and `exact_books` are for a world whose door knows every id that it ever took. Where the door
+/// knows only what is staged, `staged_door` is all that it promises, and `counted_books` takes the place of the books.
 #[macro_export]
 macro_rules! laws {
     (fresh: $fresh:expr, run: $run:expr $(,)?) => {
         $crate::laws! { fresh: $fresh, run: $run, of:
-            log door exact_door rescue leases forming outbox counting keeping reading books exact_books
+            log door staged_door exact_door rescue leases forming outbox counting keeping reading books exact_books
         }
     };
     (fresh: $fresh:expr, run: $run:expr, of: $($port:ident)*) => {
@@ -141,6 +141,13 @@ macro_rules! laws {
     (@ books $fresh:expr, $run:expr) => {
         $crate::laws! { @@ $fresh, $run, books, books {
             reading_the_books_changes_nothing,
+        } }
+    };
+    (@ staged_door $fresh:expr, $run:expr) => {
+        $crate::laws! { @@ $fresh, $run, staged_door, door {
+            a_staged_event_that_comes_again_is_a_duplicate,
+            another_body_under_a_staged_id_is_refused_and_travels_on,
+            of_two_bodies_in_a_request_the_first_wins,
         } }
     };
     (@ exact_door $fresh:expr, $run:expr) => {

@@ -1,0 +1,11 @@
+//! The way to the connector keeps the promises of its ports, on the stand-ins.
+
+use ports::faulty::Faulty;
+use standin::Corner;
+
+fn fresh() -> (Faulty<aws::Cloud>, Corner) {
+    let corner = standin::run(Corner::open());
+    (corner.world(), corner)
+}
+
+ports::laws! { fresh: fresh, run: standin::run, of: door staged_door rescue leases forming }
