@@ -119,6 +119,14 @@ impl Memory {
 }
 
 impl MarkWrite {
+    /// Bytes of the item, about.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.target {
+            Target::Segment(_, append) => KEY_BYTES + append.segment.bytes(),
+            Target::Alone(_) => KEY_BYTES,
+        }
+    }
+
     /// The item to be put.
     pub(crate) fn item(&self) -> Item {
         match &self.target {
@@ -361,6 +369,8 @@ fn segment_key(number: u32) -> String {
 
 /// The condition of every [`MarkWrite`].
 pub(crate) const UNTAKEN: &str = "attribute_not_exists(sk)";
+/// Keys, names and the rest of an item.
+const KEY_BYTES: usize = 256;
 const ENTRIES: &str = "e";
 const SEAL: &str = "seal";
 const TTL: &str = "ttl";

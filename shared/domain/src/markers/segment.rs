@@ -33,6 +33,15 @@ impl Segment {
         }
     }
 
+    /// How many bytes [`Self::encode`] gives.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Entries(entries) => entries.len() * ENTRY_BYTES,
+            Self::Seal => 0,
+        }
+    }
+
     /// Reads entries back; nothing when the bytes are cut off.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
