@@ -1,0 +1,1 @@
+"""What must hold of template.yaml, checked without an account."""

@@ -1,0 +1,144 @@
+"""What starts functions: the door, schedules, the bus; and where what fails goes."""
+
+from template.rules import rule
+from template.there import many
+
+# What `aws::bus` publishes.
+URGENT = {"source": ["tribometer"], "detail-type": ["org.urgent"]}
+
+
+def schedules(there):
+    return there.of_type("AWS::Scheduler::Schedule").items()
+
+
+def queues(there):
+    return there.of_type("AWS::SQS::Queue").items()
+
+
+@rule
+def the_door_is_throttled(there):
+    for name, stage in there.of_type("AWS::ApiGatewayV2::Stage").items():
+        settings = stage.get("DefaultRouteSettings", {})
+        for limit in ("ThrottlingRateLimit", "ThrottlingBurstLimit"):
+            if not float(settings.get(limit, 0)) > 0:
+                yield f"{name}: no {limit}"
+
+
+@rule
+def the_doors_log_tells_neither_who_nor_what(there):
+    for name, stage in there.of_type("AWS::ApiGatewayV2::Stage").items():
+        settings = stage.get("AccessLogSettings", {})
+        if not settings.get("DestinationArn"):
+            yield f"{name}: no access log"
+        for word in ("sourceIp", "userAgent", "$context.path", "queryString", "authorizer", "header"):
+            if word in settings.get("Format", ""):
+                yield f"{name}: logs {word}"
+
+
+@rule
+def the_door_has_the_contracts_routes_and_no_others(there):
+    for name, api in there.of_type("AWS::ApiGatewayV2::Api").items():
+        paths = set(api.get("Body", {}).get("paths", {}))
+        if paths != {"/v1/events/batch", "/health"}:
+            yield f"{name}: its routes are {sorted(paths)}"
+        if "CorsConfiguration" in api or "x-amazon-apigateway-cors" in api.get("Body", {}):
+            yield f"{name}: open to pages of others; the function decides by organisation"
+
+
+@rule
+def batcher_and_redrive_are_started_every_five_minutes(there):
+    targets = {schedule["Target"]["Arn"]: schedule.get("ScheduleExpression") for _, schedule in schedules(there)}
+    for binary in ("batcher", "redrive"):
+        if targets.get(there.functions[binary].arn) != "rate(5 minutes)":
+            yield f"{binary}: started by {targets.get(there.functions[binary].arn)}"
+    for name, schedule in schedules(there):
+        if schedule.get("State", "ENABLED") != "ENABLED":
+            yield f"{name}: is off"
+
+
+@rule
+def a_late_tick_is_dropped_and_a_lost_one_is_seen(there):
+    dead_letters = {there.arn(name) for name, _ in queues(there)}
+    for name, schedule in schedules(there):
+        target = schedule["Target"]
+        if target.get("RetryPolicy") != {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 240}:
+            yield f"{name}: retries {target.get('RetryPolicy')}"
+        if target.get("DeadLetterConfig", {}).get("Arn") not in dead_letters:
+            yield f"{name}: a tick that is lost leaves no trace"
+
+
+@rule
+def an_invocation_nobody_waits_for_is_not_repeated_and_leaves_a_trace(there):
+    dead_letters = {there.arn(name) for name, _ in queues(there)}
+    configs = {config.get("FunctionName"): config for config in there.of_type("AWS::Lambda::EventInvokeConfig").values()}
+    for binary in ("batcher", "redrive"):
+        function = there.functions[binary]
+        config = configs.get(function.properties.get("FunctionName"), {})
+        if config.get("MaximumRetryAttempts") != 0 or config.get("MaximumEventAgeInSeconds") != 240:
+            yield f"{binary}: repeated {config.get('MaximumRetryAttempts', 2)} times within {config.get('MaximumEventAgeInSeconds')} s"
+        if function.properties.get("DeadLetterConfig", {}).get("TargetArn") not in dead_letters:
+            yield f"{binary}: a failed invocation leaves no trace"
+
+
+@rule
+def an_urgent_organisation_reaches_the_batcher(there):
+    bus = there.resources["Bus"]["Properties"]["Name"]
+    batcher = there.functions["batcher"].arn
+    rules = [
+        one for one in there.of_type("AWS::Events::Rule").values()
+        if one.get("EventBusName") == bus and one.get("EventPattern") == URGENT
+        and one.get("State", "ENABLED") == "ENABLED"
+    ]
+    targets = [target for one in rules for target in one.get("Targets", []) if target.get("Arn") == batcher]
+    if len(targets) != 1:
+        yield f"{len(targets)} rules start the batcher for an urgent organisation"
+    for target in targets:
+        if int(target.get("RetryPolicy", {}).get("MaximumEventAgeInSeconds", 86_400)) > 240 or "DeadLetterConfig" not in target:
+            yield "a nudge is repeated for longer than a tick, or is lost without a trace"
+    allowed = [
+        one for one in there.of_type("AWS::Lambda::Permission").values()
+        if one.get("Principal") == "events.amazonaws.com" and one.get("FunctionName") == batcher
+        and one.get("SourceArn") == there.arn("UrgentRule")
+    ]
+    if len(allowed) != 1:
+        yield "the rule may not invoke the batcher"
+
+
+@rule
+def the_schedules_may_start_what_they_target(there):
+    grants = [
+        (action, resource)
+        for policy in there.resources["ScheduleRole"]["Properties"]["Policies"]
+        for statement in many(policy["PolicyDocument"]["Statement"])
+        for action in many(statement["Action"])
+        for resource in many(statement["Resource"])
+    ]
+    for name, schedule in schedules(there):
+        target = schedule["Target"]
+        if target.get("RoleArn") != there.arn("ScheduleRole") or ("lambda:InvokeFunction", target["Arn"]) not in grants:
+            yield f"{name}: may not invoke its function"
+        if ("sqs:SendMessage", target.get("DeadLetterConfig", {}).get("Arn")) not in grants:
+            yield f"{name}: may not use its dead letters"
+
+
+@rule
+def a_queue_is_encrypted_and_keeps_what_is_dead_for_two_weeks(there):
+    for name, queue in queues(there):
+        if queue.get("KmsMasterKeyId") != there.arn("DataKey"):
+            yield f"{name}: not encrypted under the data key"
+        if int(queue.get("MessageRetentionPeriod", 345_600)) != 1_209_600:
+            yield f"{name}: forgets after {queue.get('MessageRetentionPeriod', 345_600)} s"
+
+
+@rule
+def a_queue_is_reached_over_tls_only(there):
+    denied = set()
+    for policy in there.of_type("AWS::SQS::QueuePolicy").values():
+        for statement in many(policy["PolicyDocument"]["Statement"]):
+            is_all = statement.get("Principal") == "*" and statement.get("Action") == "sqs:*"
+            is_tls = statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
+            if statement["Effect"] == "Deny" and is_all and is_tls:
+                denied.add((statement.get("Resource"), *policy.get("Queues", [])))
+    for name, queue in queues(there):
+        if (there.arn(name), queue.get("QueueName")) not in denied:
+            yield f"{name}: plain HTTP is not denied"

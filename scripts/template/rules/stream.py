@@ -1,0 +1,98 @@
+"""The stream and the mapping that feeds the processor."""
+
+from template.rules import rule
+
+WEEK_HOURS = 168
+# The smallest record age and retry count that survive a weekend, and the largest that still end.
+AGE_SECONDS = (86_400, WEEK_HOURS * 3_600 - 86_400)
+RETRIES = (10, 1_000)
+
+
+def mappings(there):
+    return there.of_type("AWS::Lambda::EventSourceMapping").items()
+
+
+@rule
+def the_stream_keeps_records_for_a_week(there):
+    for name, stream in there.of_type("AWS::Kinesis::Stream").items():
+        if int(stream.get("RetentionPeriodHours", 24)) != WEEK_HOURS:
+            yield f"{name}: keeps records for {stream.get('RetentionPeriodHours', 24)} hours"
+
+
+@rule
+def the_stream_is_encrypted_under_the_data_key(there):
+    for name, stream in there.of_type("AWS::Kinesis::Stream").items():
+        if stream.get("StreamEncryption") != {"EncryptionType": "KMS", "KeyId": there.arn("DataKey")}:
+            yield f"{name}: not encrypted under the data key"
+
+
+@rule
+def only_a_provisioned_stream_has_a_number_of_shards(there):
+    for name, stream in there.of_type("AWS::Kinesis::Stream").items():
+        mode = stream.get("StreamModeDetails", {}).get("StreamMode")
+        if mode not in ("ON_DEMAND", "PROVISIONED"):
+            yield f"{name}: its mode is {mode}"
+        if (mode == "PROVISIONED") != ("ShardCount" in stream):
+            yield f"{name}: {mode} with ShardCount {stream.get('ShardCount')}"
+
+
+@rule
+def the_processor_reads_the_stream_from_its_beginning(there):
+    found = [mapping for _, mapping in mappings(there)]
+    if len(found) != 1:
+        yield f"{len(found)} mappings"
+    for mapping in found:
+        if mapping.get("EventSourceArn") != there.arn("EventStream"):
+            yield f"it reads {mapping.get('EventSourceArn')}"
+        if mapping.get("FunctionName") != there.functions["processor"].arn:
+            yield f"it feeds {mapping.get('FunctionName')}"
+        if mapping.get("StartingPosition") != "TRIM_HORIZON":
+            yield "what came before the mapping is skipped"
+
+
+@rule
+def the_processors_partial_answers_are_honoured(there):
+    for name, mapping in mappings(there):
+        if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
+            yield f"{name}: a partial failure would be taken as success"
+
+
+@rule
+def a_failing_batch_is_split_and_its_retries_end(there):
+    for name, mapping in mappings(there):
+        if mapping.get("BisectBatchOnFunctionError") is not True:
+            yield f"{name}: a failing batch is not split"
+        for property_, (least, most) in {"MaximumRetryAttempts": RETRIES, "MaximumRecordAgeInSeconds": AGE_SECONDS}.items():
+            value = int(mapping.get(property_, -1))
+            if not least <= value <= most:
+                yield f"{name}: {property_} is {value}, wanted {least} to {most}"
+
+
+@rule
+def one_shard_has_one_reader_and_a_batch_fits_its_timeout(there):
+    for name, mapping in mappings(there):
+        if int(mapping.get("ParallelizationFactor", 1)) != 1:
+            yield f"{name}: two invocations of one shard would meet at the same places"
+        if int(mapping.get("BatchSize", 100)) > 1_000:
+            yield f"{name}: a batch of {mapping.get('BatchSize')} records"
+        if int(mapping.get("MaximumBatchingWindowInSeconds", 0)) > 30:
+            yield f"{name}: a batch waits {mapping.get('MaximumBatchingWindowInSeconds')} s"
+        if mapping.get("TumblingWindowInSeconds"):
+            yield f"{name}: windows are lost when the stream is resharded"
+
+
+@rule
+def nothing_is_filtered_before_the_processor_sees_it(there):
+    for name, mapping in mappings(there):
+        if "FilterCriteria" in mapping:
+            yield f"{name}: a filter drops what is no JSON without a trace"
+
+
+@rule
+def what_is_given_up_is_kept_with_its_records(there):
+    for name, mapping in mappings(there):
+        destination = mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+        if destination != there.arn("OnFailureBucket"):
+            yield f"{name}: given-up records go to {destination}"
+        if mapping.get("MetricsConfig") != {"Metrics": ["EventCount"]}:
+            yield f"{name}: nobody counts what is given up"
