@@ -7,6 +7,7 @@ pub(crate) mod text;
 use contract::{
     Code, Event, Family, Timestamp,
     limits::{CLOCK_AHEAD_MAX_MS, DEDUPE_HORIZON_MS, EVENT_BYTES_MAX},
+    staged::StagedEvent,
 };
 use sha2::{Digest, Sha256};
 
@@ -82,6 +83,14 @@ pub fn admit(event: &Event, arrived_at: Timestamp) -> Result<Admission, Fault> {
             true | false,
         ) => Admission::Count,
     })
+}
+
+/// Is a staged row to reach the connector? The question is the same that the processor and the batcher ask; a row that
+/// nobody can read is not: the processor sets it aside.
+#[must_use]
+pub fn forwards(row: &StagedEvent) -> bool {
+    serde_json::from_str::<Event>(&row.body)
+        .is_ok_and(|event| admit(&event, row.staged_at) == Ok(Admission::Forward))
 }
 
 /// Checks the size of an encoded event, in bytes.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use contract::{
-    Event, Timestamp,
+    Event, EventId, OrgId, Timestamp,
     event::RecordRef,
     limits::{ARCHIVE_BYTES_MAX, ARCHIVE_EVENTS_MAX},
 };
@@ -73,6 +73,17 @@ pub fn parse_lines(bytes: &[u8]) -> impl Iterator<Item = Result<Event, BadLine>>
         .zip(1..)
         .filter(|(line, _)| !line.is_empty())
         .map(|(line, number)| serde_json::from_slice(line).map_err(|_| BadLine { number }))
+}
+
+/// The event in an object after decompression, of any organisation or of one.
+#[must_use]
+pub fn find(bytes: &[u8], id: &EventId, org: Option<&OrgId>) -> Option<Event> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    // A look at the text first: reading every line as an event would take a hundred times as long.
+    text.lines()
+        .filter(|line| line.contains(id.as_str()))
+        .filter_map(|line| serde_json::from_str::<Event>(line).ok())
+        .find(|event| event.event_id == *id && org.is_none_or(|org| event.org_id == *org))
 }
 
 /// Where the objects of one hour of arrivals begin, in every shard.
@@ -233,6 +244,20 @@ mod tests {
         let parts =
             render(&mut Vec::new(), "../a b", [archived("e", "/1", at("2026-02-12T10:00:00Z"))]);
         assert!(parts[0].key.ends_with("/hour=10/---a-b--1--1.ndjson.gz"), "{}", parts[0].key);
+    }
+
+    #[test]
+    fn an_event_is_found_by_its_id_and_organisation() {
+        let mut lines = Vec::new();
+        let arrived = at("2026-02-12T10:00:00Z");
+        let _ = render(&mut lines, "s", ["e.1", "e.10"].map(|id| archived(id, "1", arrived)));
+        let (id, acme) = (EventId::parse("e.1").unwrap(), OrgId::parse("acme").unwrap());
+        for org in [None, Some(&acme)] {
+            assert_eq!(find(&lines, &id, org).unwrap().event_id, id);
+        }
+        assert!(find(&lines, &id, Some(&OrgId::parse("globex").unwrap())).is_none());
+        assert!(find(&lines, &EventId::parse("e.2").unwrap(), None).is_none());
+        assert!(find(&[0xff], &id, None).is_none());
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod answer;
 pub mod api_key;
 pub mod archive;
 pub mod batching;
+pub mod books;
 pub mod breaker;
 pub mod counters;
 pub mod delivery;

@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{
     EventId, OrgId, ProductId, Timestamp,
-    ledger::{Balance, LedgerReport, OrgLedger, Whereabouts},
+    ledger::{LedgerReport, OrgLedger, Whereabouts},
 };
-use domain::counters::{Cell, Count, Dimension};
+use domain::{
+    books,
+    counters::{Cell, Count, Dimension},
+};
 use ports::{PortResult, accounts::Accounts};
 use rusqlite::{Connection, params};
 
-use crate::{
-    Store, books, fault::Fault, ledger::WHOLE_ORG, reference, rows, stream::declared_shards,
-};
+use crate::{Store, fault::Fault, ledger::WHOLE_ORG, reference, rows, stream::declared_shards};
 
 impl Accounts for Store {
     async fn ledger(&self, org: Option<&OrgId>, now: Timestamp) -> PortResult<LedgerReport> {
@@ -117,48 +118,8 @@ fn row(connection: &Connection, org: &str, lag: u64) -> Result<OrgLedger, Fault>
     let amounts = select
         .query_map([org], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<BTreeMap<String, i64>, _>>()?;
-    let amount = |name: &str| amounts.get(name).copied().unwrap_or(0);
-    let count = |name: &str| u64::try_from(amount(name)).unwrap_or(0);
-    let pending = pending(connection, org)?;
-    let forward = amount(books::ACCEPTED_FORWARD);
-    let arrived =
-        amount(books::DELIVERED) + amount(books::PARKED) + pending + amount(books::ERASED_FORWARD);
-    let difference =
-        (forward - arrived) + (amount(books::ACCEPTED) - forward - amount(books::COUNTED));
-    let state =
-        balance(forward - arrived, amount(books::ACCEPTED) - forward - amount(books::COUNTED), lag);
-    Ok(OrgLedger {
-        org: org.to_owned(),
-        accepted: count(books::ACCEPTED),
-        accepted_forward: count(books::ACCEPTED_FORWARD),
-        counted: count(books::COUNTED),
-        duplicates: count(books::DUPLICATES),
-        rejected: by_code(&amounts, books::REJECTED),
-        quarantined: by_code(&amounts, books::QUARANTINED),
-        suppressed: count(books::SUPPRESSED),
-        formed: count(books::FORMED),
-        delivered: count(books::DELIVERED),
-        unconfirmed: count(books::UNCONFIRMED),
-        parked: count(books::PARKED),
-        pending: u64::try_from(pending).unwrap_or(0),
-        erased: count(books::ERASED),
-        erased_forward: count(books::ERASED_FORWARD),
-        state,
-        difference,
-        balanced: state == Balance::Balanced,
-    })
-}
-
-/// Both halves of the law, so that two faults cannot hide each other. What is on its way to the connector is exact at
-/// every moment; what ends here is booked when the processor gets to it, so that it may lag by the records in flight.
-fn balance(forward: i64, ends_here: i64, lag: u64) -> Balance {
-    if forward != 0 || ends_here.unsigned_abs() > lag {
-        Balance::Broken
-    } else if lag == 0 {
-        Balance::Balanced
-    } else {
-        Balance::Settling
-    }
+    let pending = u64::try_from(pending(connection, org)?).unwrap_or(0);
+    Ok(books::row(org, &amounts, pending, |open| books::booked_at_the_door(open, lag)))
 }
 
 /// Measured, not booked: staged, in a batch that waits, or being rescued.
@@ -169,16 +130,6 @@ fn pending(connection: &Connection, org: &str) -> Result<i64, Fault> {
               + (SELECT count(*) FROM rescue_queue WHERE org = ?1 AND forward = 1)",
     )?;
     Ok(select.query_row([org], |row| row.get(0))?)
-}
-
-fn by_code(amounts: &BTreeMap<String, i64>, name: &str) -> BTreeMap<String, u64> {
-    let code = |(key, value): (&String, &i64)| {
-        let code = key.strip_prefix(name)?.strip_prefix('.')?;
-        // What was set aside and released again leaves a zero.
-        let value = u64::try_from(*value).ok().filter(|value| *value > 0)?;
-        Some((code.to_owned(), value))
-    };
-    amounts.iter().filter_map(code).collect()
 }
 
 fn counters(

@@ -3,6 +3,10 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use contract::{Code, OrgId};
+pub(crate) use domain::books::{
+    ACCEPTED, ACCEPTED_FORWARD, COUNTED, DELIVERED, DUPLICATES, FORMED, PARKED, QUARANTINED,
+    REJECTED, SUPPRESSED, UNCONFIRMED, UNKNOWN_ORG,
+};
 use rusqlite::{Connection, params};
 
 use crate::fault::Fault;
@@ -50,33 +54,3 @@ impl Books {
         }
     }
 }
-
-/// Stands for the organisation of records that did not tell it; no organisation's name has a tilde.
-pub(crate) const UNKNOWN_ORG: &str = "~unknown";
-
-/// Events made durable, each once.
-pub(crate) const ACCEPTED: &str = "accepted";
-/// Those of them on their way to the connector.
-pub(crate) const ACCEPTED_FORWARD: &str = "acceptedForward";
-/// Those of them that ended without being forwarded.
-pub(crate) const COUNTED: &str = "counted";
-/// Sent again and recognised.
-pub(crate) const DUPLICATES: &str = "duplicates";
-/// Not kept or not forwarded for want of consent.
-pub(crate) const SUPPRESSED: &str = "suppressed";
-/// Moved into batches.
-pub(crate) const FORMED: &str = "formed";
-/// Taken by the connector.
-pub(crate) const DELIVERED: &str = "delivered";
-/// Taken without the connector saying so per event.
-pub(crate) const UNCONFIRMED: &str = "unconfirmed";
-/// Never taken by the connector.
-pub(crate) const PARKED: &str = "parked";
-/// Refused at a door; followed by a dot and the code.
-pub(crate) const REJECTED: &str = "rejected";
-/// Set aside; followed by a dot and the reason.
-pub(crate) const QUARANTINED: &str = "quarantined";
-/// Erased on request.
-pub(crate) const ERASED: &str = "erased";
-/// Those of them that were on their way to the connector.
-pub(crate) const ERASED_FORWARD: &str = "erasedForward";

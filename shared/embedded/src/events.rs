@@ -1,7 +1,6 @@
 //! The one row that holds what is known about an accepted event. Whoever first makes an id known books `accepted`.
 
-use contract::{Event, EventId, OrgId, Timestamp, staged::StagedEvent};
-use domain::admit::{Admission, admit};
+use contract::{EventId, OrgId, Timestamp, staged::StagedEvent};
 use ports::ledger::{EventKey, Marker};
 use rusqlite::{OptionalExtension, params};
 
@@ -254,11 +253,4 @@ pub(crate) fn mark(tx: &Tx<'_>, marker: &Marker) -> Result<(), Fault> {
         params![org.as_str(), id.as_str(), ms(Some(marker.arrived_at)), marker.ck],
     )?;
     Ok(())
-}
-
-/// Is a staged row to reach the connector? The question is the same that the processor and the batcher ask; a row that
-/// nobody can read is not: the processor sets it aside.
-pub(crate) fn forwards(row: &StagedEvent) -> bool {
-    serde_json::from_str::<Event>(&row.body)
-        .is_ok_and(|event| admit(&event, row.staged_at) == Ok(Admission::Forward))
 }

@@ -3,6 +3,7 @@
 use contract::{
     Code, OrgId, Timestamp, change::ChangeRecord, limits::RESCUES_MAX, staged::StagedEvent,
 };
+use domain::admit::forwards;
 use ports::{
     PortResult,
     staging::{Staged, Staging},
@@ -12,7 +13,7 @@ use rusqlite::{Connection, params};
 use crate::{
     Store,
     books::DUPLICATES,
-    events::{self, Arrival, forwards},
+    events::{self, Arrival},
     fault::Fault,
     intake::{Ready, Taken},
     parking::{self, Parked},

@@ -248,18 +248,15 @@ fn ended(known: &Known) -> &'static str {
     }
 }
 
-/// The event in an object. An object that does not inflate or hold text holds nothing.
+/// The event in an object. An object that does not inflate holds nothing.
 fn find_in(bytes: &[u8], id: &EventId, org: Option<&OrgId>) -> Option<Event> {
-    let mut text = String::new();
+    let mut lines = Vec::new();
     let limit = contract::limits::ARCHIVE_BYTES_MAX.saturating_mul(4);
     MultiGzDecoder::new(bytes)
         .take(u64::try_from(limit).unwrap_or(u64::MAX))
-        .read_to_string(&mut text)
+        .read_to_end(&mut lines)
         .ok()?;
-    text.lines()
-        .filter(|line| line.contains(id.as_str()))
-        .filter_map(|line| serde_json::from_str::<Event>(line).ok())
-        .find(|event| event.event_id == *id && org.is_none_or(|org| event.org_id == *org))
+    domain::archive::find(&lines, id, org)
 }
 
 fn station(at: Timestamp, name: &str, detail: &str) -> Station {
