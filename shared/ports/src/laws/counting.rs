@@ -9,6 +9,7 @@ use contract::{
 use domain::{
     admit,
     counters::{self, Cell, Count},
+    event_id,
 };
 
 use super::{
@@ -24,7 +25,16 @@ use crate::{
 
 fn clicks(org: &OrgId, numbers: std::ops::Range<usize>) -> Vec<Event> {
     let at = now().plus_ms(-60_000);
-    numbers.map(|number| event(org, number, Kind::Click, at)).collect()
+    numbers.map(|number| timed(event(org, number, Kind::Click, at), number, at)).collect()
+}
+
+/// Every second event has an id that tells its time, as an emitter gives it; the others have one of a caller's own.
+fn timed(mut event: Event, number: usize, at: Timestamp) -> Event {
+    if number.is_multiple_of(2) {
+        event.event_id = event_id::v7(at, [u8::try_from(number).unwrap_or(u8::MAX); 16]);
+        event.ck = Some(admit::ck_text(admit::ck(&event)));
+    }
+    event
 }
 
 /// What is counted of `org`, over all time.
@@ -119,7 +129,8 @@ pub async fn markers_of_tenants_are_apart<W: Ledger + Accounts>(world: W) {
 /// "Markers live 35 days from here", so that the horizon of 30 days is kept.
 pub async fn an_event_of_thirty_days_ago_is_still_known<W: Ledger>(world: W) {
     let acme = org("acme");
-    let old = [event(&acme, 1, Kind::Click, now().plus_ms(-30 * DAY_MS))];
+    let at = now().plus_ms(-30 * DAY_MS);
+    let old = [1, 2].map(|number| timed(event(&acme, number, Kind::Click, at), number, at));
     let chunk = chunk(&world, &old).await;
     assert_eq!(ok(world.commit(chunk.clone()).await), CommitOutcome::Committed);
     assert_eq!(known(&world, &old).await, cks(&old));
@@ -158,12 +169,15 @@ pub async fn any_chunks_count_each_event_once<W: Ledger + Accounts>(world: W) {
     let mut chance = Chance::of(20_260_213);
     let mut events: BTreeMap<_, Event> = BTreeMap::new();
     let mut late = None;
+    let hour = now().hour();
     for _ in 0..60 {
         let picked: BTreeMap<_, _> = (0..1 + chance.below(6))
             .map(|_| {
                 let org = there(chance.one_of(&orgs), "an organisation");
-                let at = now().hour().plus_ms(-3_600_000 * i64::from(chance.percent(30)));
-                let event = event(org, chance.below(40), Kind::Click, at);
+                let at = hour.plus_ms(-HOUR_MS * i64::from(chance.percent(30)));
+                let number = chance.below(40);
+                let id_time = hour.plus_ms(-2 * HOUR_MS);
+                let event = timed(event(org, number, Kind::Click, at), number, id_time);
                 (key(&event), event)
             })
             .collect();
