@@ -43,7 +43,6 @@ const NEEDED: &[Resource] = &[
     Resource::Dedupe,
     Resource::Counters,
     Resource::Reference,
-    Resource::Stream,
     Resource::Archive,
     Resource::Quarantine,
     Resource::Bus,

@@ -112,7 +112,7 @@ def a_function_reaches_only_what_it_is_told_of(there):
     """What a role opens beside the function's own variables is forgotten permission."""
     told_by = {variable for variable, _ in resources_of_the_code().values()}
     for name, function in there.functions.items():
-        told = {str(value).removeprefix("secret:") for value in function.environment.values()}
+        told = {str(value).removeprefix("secret:").split("#")[0] for value in function.environment.values()}
         reached = set()
         for statement in function.statements:
             for resource in many(statement["Resource"]):

@@ -48,7 +48,6 @@ const NEEDED: &[Resource] = &[
     Resource::Dedupe,
     Resource::Counters,
     Resource::Reference,
-    Resource::Stream,
     Resource::Archive,
     Resource::Quarantine,
     Resource::OnFailure,
