@@ -10,6 +10,7 @@
 //!    those whose condition did not hold. Then their places are read again before the next plan.
 
 mod cache;
+mod reading;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -18,18 +19,13 @@ use std::{
 
 use contract::{OrgId, Timestamp, limits::MARKER_TTL_MS};
 use domain::markers::{self, Append, Log, Lookup, Mark, PackedId, Place, Plan, SealRule, Segment};
-use futures::{StreamExt, TryStreamExt, stream};
 use ports::{PortResult, ledger::EventKey};
 
 use crate::{
     Cloud,
-    fault::port_error,
-    item::{Fields, Item, bytes, flag, key, malformed, number, text, ttl},
-    reads::READS_AT_ONCE,
-    resources::Resource,
+    item::{Item, bytes, flag, key, number, ttl},
 };
 
-use cache::Known;
 pub(crate) use cache::Markers;
 
 /// What is remembered of an event.
@@ -80,6 +76,12 @@ struct PlaceKey {
     memory: Memory,
     org: OrgId,
     place: Place,
+}
+
+impl PlaceKey {
+    fn partition(&self) -> String {
+        self.memory.partition(&self.org, self.place)
+    }
 }
 
 /// The logs of one look-up or plan, which no other one changes underneath.
@@ -159,14 +161,38 @@ impl Cloud {
         keys: &[EventKey],
     ) -> PortResult<Vec<Option<u32>>> {
         let packed: Vec<Option<PackedId>> = keys.iter().map(|key| PackedId::of(&key.id)).collect();
+        let of_no_time = keys.iter().zip(&packed).filter(|(_, id)| id.is_none());
+        let of_no_time = of_no_time.map(|(key, _)| key).collect();
+        let (found, mut alone) = futures::try_join!(
+            self.find_packed(memory, keys, &packed),
+            self.find_alone(memory, of_no_time)
+        )?;
+        let below = keys.iter().zip(&packed).zip(&found);
+        let below = below.filter(|((_, id), found)| id.is_some() && **found == Lookup::Alone);
+        alone.extend(self.find_alone(memory, below.map(|((key, _), _)| key).collect()).await?);
+        let answer = |(key, found): (&EventKey, Lookup)| match found {
+            Lookup::Known(payload) => Some(payload),
+            Lookup::Alone => alone.get(key).copied(),
+            Lookup::Absent | Lookup::Unread(_) => None,
+        };
+        Ok(keys.iter().zip(found).map(answer).collect())
+    }
+
+    /// Looks every id up, level by level.
+    async fn find_packed(
+        &self,
+        memory: Memory,
+        keys: &[EventKey],
+        packed: &[Option<PackedId>],
+    ) -> PortResult<Vec<Lookup>> {
         let mut logs = Logs::new();
-        let found = loop {
+        loop {
             let look = |(key, id): (&EventKey, &Option<PackedId>)| {
                 id.map_or(Lookup::Alone, |id| {
                     markers::look_up(id, |place| log_of(&logs, memory, &key.org, place))
                 })
             };
-            let found: Vec<Lookup> = keys.iter().zip(&packed).map(look).collect();
+            let found: Vec<Lookup> = keys.iter().zip(packed).map(look).collect();
             let unread = keys.iter().zip(&found).filter_map(|(key, found)| match found {
                 Lookup::Unread(place) => {
                     Some(PlaceKey { memory, org: key.org.clone(), place: *place })
@@ -175,18 +201,10 @@ impl Cloud {
             });
             let unread: BTreeSet<PlaceKey> = unread.collect();
             if unread.is_empty() {
-                break found;
+                return Ok(found);
             }
             logs.extend(self.logs(unread, Freshness::Now).await?);
-        };
-        let alone = keys.iter().zip(&found).filter(|(_, found)| **found == Lookup::Alone);
-        let alone = self.find_alone(memory, alone.map(|(key, _)| key)).await?;
-        let answer = |(key, found): (&EventKey, Lookup)| match found {
-            Lookup::Known(payload) => Some(payload),
-            Lookup::Alone => alone.get(key).copied(),
-            Lookup::Absent | Lookup::Unread(_) => None,
-        };
-        Ok(keys.iter().zip(found).map(answer).collect())
+        }
     }
 
     /// The writes that leave these markers, by what this process knows.
@@ -246,79 +264,6 @@ impl Cloud {
             }
         }
     }
-
-    async fn find_alone<'a>(
-        &self,
-        memory: Memory,
-        keys: impl Iterator<Item = &'a EventKey>,
-    ) -> PortResult<HashMap<&'a EventKey, u32>> {
-        let by_partition: HashMap<String, &EventKey> =
-            keys.map(|key| (memory.marker_partition(key), key)).collect();
-        let wanted = by_partition.keys().map(|partition| key(partition, "0")).collect();
-        let items = self.get_all("markers.find", Resource::Dedupe, wanted).await?;
-        let mut found = HashMap::with_capacity(items.len());
-        for item in items {
-            let payload = item.number(memory.payload())?;
-            let asked = by_partition.get(item.text("pk")?).ok_or_else(|| malformed("pk"))?;
-            found.insert(*asked, payload);
-        }
-        Ok(found)
-    }
-
-    /// The logs of places.
-    async fn logs(&self, places: BTreeSet<PlaceKey>, freshness: Freshness) -> PortResult<Logs> {
-        let mut logs = Logs::new();
-        let mut behind = Vec::new();
-        for place in places {
-            match self.0.markers.log(&place, freshness) {
-                Known::Enough(log) => drop(logs.insert(place, log)),
-                Known::Behind(log) => behind.push((place, log)),
-            }
-        }
-        let read: Vec<(PlaceKey, Arc<Log>)> = stream::iter(behind)
-            .map(|(place, log)| self.read_on(place, log))
-            .buffer_unordered(READS_AT_ONCE)
-            .try_collect()
-            .await?;
-        for (place, log) in &read {
-            self.0.markers.hold(place.clone(), log);
-        }
-        logs.extend(read);
-        Ok(logs)
-    }
-
-    /// Reads what was appended to a place since.
-    async fn read_on(
-        &self,
-        place: PlaceKey,
-        mut log: Arc<Log>,
-    ) -> PortResult<(PlaceKey, Arc<Log>)> {
-        const OPERATION: &str = "markers.read";
-        let partition = place.memory.partition(&place.org, place.place);
-        let query = self.0.dynamodb.query().consistent_read(true);
-        let mut query = query
-            .table_name(self.resources().name(Resource::Dedupe)?)
-            .expression_attribute_values(":pk", text(partition))
-            .key_condition_expression("pk = :pk");
-        if let Some(last) = log.last() {
-            query = query
-                .expression_attribute_values(":last", text(segment_key(last)))
-                .key_condition_expression("pk = :pk AND sk > :last");
-        }
-        let mut after = None;
-        loop {
-            let page = query.clone().set_exclusive_start_key(after).send().await;
-            let page = page.map_err(|error| port_error(OPERATION, error))?;
-            for item in page.items.unwrap_or_default() {
-                let (number, segment) = segment(&item)?;
-                Arc::make_mut(&mut log).append(number, &segment);
-            }
-            after = page.last_evaluated_key;
-            if after.is_none() {
-                return Ok((place, log));
-            }
-        }
-    }
 }
 
 /// New markers by the way they are left.
@@ -351,16 +296,6 @@ impl Target {
 
 fn log_of<'a>(logs: &'a Logs, memory: Memory, org: &OrgId, place: Place) -> Option<&'a Log> {
     logs.get(&PlaceKey { memory, org: org.clone(), place }).map(AsRef::as_ref)
-}
-
-fn segment(item: &Item) -> PortResult<(u32, Segment)> {
-    let number = item.text("sk")?.parse().map_err(|_| malformed("sk"))?;
-    let segment = match item.bytes_if(ENTRIES)? {
-        Some(bytes) => Segment::decode(bytes).ok_or_else(|| malformed(ENTRIES))?,
-        None if item.flag(SEAL)? => Segment::Seal,
-        None => return Err(malformed(SEAL)),
-    };
-    Ok((number, segment))
 }
 
 fn segment_key(number: u32) -> String {
