@@ -217,7 +217,8 @@ pub fn http_client() -> SharedHttpClient {
 
 /// The roots of Amazon Trust Services, with Starfield's older one that cross-signs them, as PEM.
 fn roots() -> Vec<String> {
-    let named = |der: &[u8], name: &str| der.windows(name.len()).any(|part| part == name.as_bytes());
+    let named =
+        |der: &[u8], name: &str| der.windows(name.len()).any(|part| part == name.as_bytes());
     webpki_root_certs::TLS_SERVER_ROOT_CERTS
         .iter()
         .filter(|der| named(der, "Amazon Root CA") || named(der, "Starfield Services Root"))

@@ -56,6 +56,8 @@ mod outbox;
 mod parking;
 #[cfg(all(feature = "dynamodb", feature = "secrets"))]
 mod pseudonyms;
+#[cfg(all(feature = "dynamodb", feature = "kinesis", feature = "s3"))]
+mod quarantine;
 #[cfg(feature = "dynamodb")]
 mod reads;
 #[cfg(feature = "dynamodb")]

@@ -31,10 +31,12 @@ pub enum Resource {
     Bus,
     /// Secret: pseudonymisation root keys and the quarantine key.
     PseudonymSecret,
+    /// Key of KMS: the root of the current epoch's pseudonyms, in the place of the one in the secret.
+    PseudonymKmsKey,
 }
 
 impl Resource {
-    /// All of them.
+    /// Those that every installation has.
     pub const ALL: [Self; 12] = [
         Self::Staging,
         Self::Delivery,
@@ -49,6 +51,9 @@ impl Resource {
         Self::Bus,
         Self::PseudonymSecret,
     ];
+
+    /// Those that are used where their variable is set.
+    pub const OPTIONAL: [Self; 1] = [Self::PseudonymKmsKey];
 
     /// The variable that names it.
     #[must_use]
@@ -66,6 +71,7 @@ impl Resource {
             Self::OnFailure => "ON_FAILURE_BUCKET",
             Self::Bus => "EVENT_BUS",
             Self::PseudonymSecret => "PSEUDONYM_SECRET",
+            Self::PseudonymKmsKey => "PSEUDONYM_KMS_KEY",
         }
     }
 
@@ -85,6 +91,7 @@ impl Resource {
             Self::OnFailure => "friction-on-failure",
             Self::Bus => "friction",
             Self::PseudonymSecret => "friction/pseudonym-keys",
+            Self::PseudonymKmsKey => "alias/friction-pseudonym-e1",
         }
     }
 }
@@ -104,7 +111,7 @@ impl Resources {
         Self(names.into_iter().collect())
     }
 
-    /// Reads the variables of `needed` through `variable`.
+    /// Reads the variables of `needed` through `variable`, and those of [`Resource::OPTIONAL`] that are set.
     ///
     /// # Errors
     /// The first variable that is unset or empty.
@@ -112,11 +119,14 @@ impl Resources {
         needed: &[Resource],
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, MissingVariable> {
-        let name = |resource: &Resource| {
+        let set = |resource: &Resource| {
             let found = variable(resource.variable()).filter(|name| !name.trim().is_empty());
-            found.map(|name| (*resource, name)).ok_or(MissingVariable(resource.variable()))
+            found.map(|name| (*resource, name))
         };
-        Ok(Self(needed.iter().map(name).collect::<Result<_, _>>()?))
+        let name = |resource: &Resource| set(resource).ok_or(MissingVariable(resource.variable()));
+        let mut names = needed.iter().map(name).collect::<Result<BTreeMap<_, _>, _>>()?;
+        names.extend(Resource::OPTIONAL.iter().filter_map(set));
+        Ok(Self(names))
     }
 
     /// The name of `resource`.
@@ -125,9 +135,13 @@ impl Resources {
     /// Permanent: this function was not told it.
     pub fn name(&self, resource: Resource) -> PortResult<&str> {
         let found = self.0.get(&resource).map(String::as_str);
-        found.ok_or_else(|| {
-            PortError::permanent("resources", MissingVariable(resource.variable()))
-        })
+        found.ok_or_else(|| PortError::permanent("resources", MissingVariable(resource.variable())))
+    }
+
+    /// The name of a resource that this installation may do without.
+    #[must_use]
+    pub fn optional(&self, resource: Resource) -> Option<&str> {
+        self.0.get(&resource).map(String::as_str)
     }
 }
 
@@ -146,14 +160,24 @@ mod tests {
         let empty = read(&[("EVENTS_DDB_TABLE", "t"), ("EVENTS_STREAM", " ")]);
         assert_eq!(empty, Err(MissingVariable("EVENTS_STREAM")));
         let names = read(&[("EVENTS_DDB_TABLE", "t"), ("EVENTS_STREAM", "s")]).unwrap();
+        assert_eq!(names.optional(Resource::PseudonymKmsKey), None);
         assert_eq!(names.name(Resource::Stream).unwrap(), "s");
         let error = names.name(Resource::Bus).unwrap_err();
         assert!(!error.transient && error.to_string().contains("EVENT_BUS"), "{error}");
     }
 
     #[test]
+    fn what_an_installation_may_do_without_is_read_where_it_is_set() {
+        let names =
+            Resources::read(&[], |name| (name == "PSEUDONYM_KMS_KEY").then(|| "k".to_owned()));
+        assert_eq!(names.unwrap().optional(Resource::PseudonymKmsKey), Some("k"));
+    }
+
+    #[test]
     fn every_resource_has_a_variable_and_a_name_of_its_own() {
-        let variables: std::collections::BTreeSet<_> = Resource::ALL.map(Resource::variable).into();
-        assert_eq!(variables.len(), Resource::ALL.len());
+        let all = || Resource::ALL.into_iter().chain(Resource::OPTIONAL);
+        let variables: std::collections::BTreeSet<_> = all().map(Resource::variable).collect();
+        let names: std::collections::BTreeSet<_> = all().map(Resource::default_name).collect();
+        assert_eq!((variables.len(), names.len()), (all().count(), all().count()));
     }
 }
