@@ -2,17 +2,16 @@
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | `FRICTIONMELT_API_URL` | the connector's base URL, `https://` on port 443 |
-//! | `FRICTIONMELT_API_KEY` | its key, or `file:` and the path of a file that holds it |
-//! | `FRICTIONMELT_SIGNING_SECRET` | `whsec_…`, two of them during a rotation, or `file:` and a path |
+//! | `FRICTIONMELT_API_URL` | the connector's base URL: `https://` on port 443, or `http://` on this machine |
+//! | `FRICTIONMELT_API_KEY` | its key, or `secret:<id>` of a secret that holds it, or `secret:<id>#<field>` |
+//! | `FRICTIONMELT_SIGNING_SECRET` | `whsec_…`, two of them during a rotation, or a secret as above |
 //! | `FRICTIONMELT_MOCK_MODE` | `true` delivers to the built-in mock; default `true` until a URL and a key are set |
 //! | `FRICTIONMELT_PROFILE` | name of a built-in profile, or a profile as JSON; default `athena-eu` |
 //! | `FRICTIONMELT_INSTANCE` | how this installation names itself; default `tribometer` |
-//! | `AWS_REGION` | its region; default `eu-central-1` |
-//! | `EVENTS_SQLITE_PATH` | the store's directory; default `events.db` |
-//! | `EVENTS_DDB_TABLE` | asks for DynamoDB, which this build has not: the entry point refuses to start |
+//! | `EVENTS_DDB_TABLE`, `DELIVERY_TABLE`, `DEDUPE_TABLE`, `EVENT_BUS` | the tables and the bus |
+//! | `AWS_REGION`, `AWS_ACCESS_KEY_ID`, … | what Lambda sets |
 
-use std::path::PathBuf;
+use std::fmt;
 
 use connector::{BaseUrl, InvalidBaseUrl, Secrets, Source, Transport, secrets::Unavailable};
 use domain::{
@@ -25,8 +24,6 @@ use crate::Settings;
 /// Settings of the entry point.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The directory of the embedded store.
-    pub store: PathBuf,
     /// Where deliveries go.
     pub target: Target,
     /// What is sent, and how patiently.
@@ -42,19 +39,39 @@ pub enum Target {
     Connector {
         /// Its base URL.
         base: BaseUrl,
-        /// Its credentials.
-        secrets: Secrets,
+        /// Its key, or where it is kept.
+        key: Setting,
+        /// What signs, or where it is kept.
+        signing: Setting,
     },
+}
+
+/// A setting that may be a secret. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Setting(String);
+
+impl Setting {
+    /// The text as it was set.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Is it the name of a secret, and not the secret itself?
+    fn is_kept(&self) -> bool {
+        self.0.starts_with("secret:")
+    }
+}
+
+impl fmt::Debug for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Setting(***)")
+    }
 }
 
 /// Settings with which nothing starts. Names the variable, never its value.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// DynamoDB was asked for.
-    #[error(
-        "EVENTS_DDB_TABLE is set, but this build has no DynamoDB adapter: unset it and set EVENTS_SQLITE_PATH"
-    )]
-    NoDynamoDb,
     /// Set to nothing.
     #[error("{0} is empty")]
     Empty(&'static str),
@@ -90,9 +107,6 @@ impl Config {
             Some(text) if text.trim().is_empty() => Err(ConfigError::Empty(name)),
             found => Ok(found),
         };
-        if variable("EVENTS_DDB_TABLE").is_some_and(|table| !table.is_empty()) {
-            return Err(ConfigError::NoDynamoDb);
-        }
         let or = |name, default: &str| -> Result<String, ConfigError> {
             Ok(set(name)?.unwrap_or_else(|| default.to_owned()))
         };
@@ -101,7 +115,6 @@ impl Config {
             (or("FRICTIONMELT_INSTANCE", DEFAULT_INSTANCE)?, or("AWS_REGION", DEFAULT_REGION)?);
         let sender = Sender::new(instance, region).map_err(ConfigError::Sender)?;
         Ok(Self {
-            store: or("EVENTS_SQLITE_PATH", DEFAULT_STORE)?.into(),
             target: target(set)?,
             settings: Settings { profile, policy: DeliveryPolicy::default(), sender },
         })
@@ -129,16 +142,23 @@ fn target(
     let key = key.ok_or(ConfigError::Missing("FRICTIONMELT_API_KEY"))?;
     let signing = set("FRICTIONMELT_SIGNING_SECRET")?
         .ok_or(ConfigError::Missing("FRICTIONMELT_SIGNING_SECRET"))?;
-    let base = BaseUrl::parse(&url, Transport::Https)?;
-    let secrets = Secrets::new(Source::parse(&key), Source::parse(&signing));
-    secrets.read()?;
-    Ok(Target::Connector { base, secrets })
+    let transport =
+        if url.starts_with("http://") { Transport::LoopbackHttp } else { Transport::Https };
+    let base = BaseUrl::parse(&url, transport)?;
+    let (key, signing) = (Setting(key), Setting(signing));
+    // One that is kept elsewhere may be mended there at any time; one that is written here stays wrong.
+    let given = |setting: &Setting, sound: &str| {
+        Source::Text(if setting.is_kept() { sound.to_owned() } else { setting.0.clone() })
+    };
+    Secrets::new(given(&key, "kept"), given(&signing, SOUND_SIGNING)).read()?;
+    Ok(Target::Connector { base, key, signing })
 }
 
 const DEFAULT_PROFILE: &str = "athena-eu";
 const DEFAULT_INSTANCE: &str = "tribometer";
 const DEFAULT_REGION: &str = "eu-central-1";
-const DEFAULT_STORE: &str = "events.db";
+/// Stands for a signing secret that is not looked at here; it signs nothing.
+const SOUND_SIGNING: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 #[cfg(test)]
 mod tests {
@@ -179,17 +199,30 @@ mod tests {
             ),
             (&[("FRICTIONMELT_API_URL", "https://10.0.0.1"), KEY, SIGNING], "FRICTIONMELT_API_URL"),
             (&[URL, KEY, ("FRICTIONMELT_SIGNING_SECRET", "oops")], "FRICTIONMELT_SIGNING_SECRET"),
+            (&[URL, ("FRICTIONMELT_API_KEY", "a\nb"), SIGNING], "FRICTIONMELT_API_KEY"),
             (
-                &[URL, ("FRICTIONMELT_API_KEY", "file:/nowhere/key"), SIGNING],
-                "FRICTIONMELT_API_KEY",
+                &[
+                    URL,
+                    ("FRICTIONMELT_API_KEY", "secret:k"),
+                    ("FRICTIONMELT_SIGNING_SECRET", "oops"),
+                ],
+                "FRICTIONMELT_SIGNING_SECRET",
             ),
             (&[("FRICTIONMELT_PROFILE", "athena-us")], "FRICTIONMELT_PROFILE"),
             (&[("FRICTIONMELT_INSTANCE", "a\nb")], "FRICTIONMELT_INSTANCE"),
-            (&[("EVENTS_DDB_TABLE", "events")], "EVENTS_DDB_TABLE"),
-            (&[("EVENTS_SQLITE_PATH", "")], "EVENTS_SQLITE_PATH"),
         ] {
             let error = read(set).unwrap_err();
             assert!(error.to_string().contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn secrets_may_be_kept_elsewhere_and_a_connector_may_run_on_this_machine() {
+        let kept = ("FRICTIONMELT_API_KEY", "secret:friction/connector#apiKey");
+        let signing = ("FRICTIONMELT_SIGNING_SECRET", "secret:friction/connector#signingSecret");
+        let local = ("FRICTIONMELT_API_URL", "http://127.0.0.1:9");
+        for set in [[URL, kept, signing], [local, kept, signing], [local, KEY, SIGNING]] {
+            assert!(matches!(read(&set).unwrap().target, Target::Connector { .. }), "{set:?}");
         }
     }
 

@@ -8,6 +8,7 @@ pub mod lambda;
 #[cfg(feature = "platform")]
 pub mod platform;
 mod provision;
+pub mod proxy;
 
 use std::sync::{Arc, LazyLock};
 

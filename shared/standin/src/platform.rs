@@ -6,11 +6,17 @@
 mod gateway;
 mod plan;
 
-use std::{collections::BTreeMap, io, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use aws::{
     Cloud,
-    access::Access,
+    access::{Access, Service},
     resources::{Resource, Resources},
 };
 use connector::mock::{MockServer, MockSettings, Quirks, Receiver, Shape};
@@ -26,12 +32,15 @@ pub use plan::{FunctionPlan, MappingPlan, Plan, SchedulePlan};
 use crate::{
     Changes,
     lambda::{Failure, Function, Spec},
+    proxy::{Action, Proxy, Weather},
 };
 
 /// A running platform.
 #[derive(Debug)]
 pub struct Platform {
     functions: BTreeMap<String, Arc<Function>>,
+    /// Each function's way to the stand-ins.
+    ways: BTreeMap<String, Vec<Proxy>>,
     changes: Arc<Changes>,
     connector: Receiver,
     _server: MockServer,
@@ -48,6 +57,8 @@ pub struct Pace {
     pub untidy: bool,
     /// How the connector misbehaves.
     pub quirks: Quirks,
+    /// How the services fail the functions.
+    pub weather: Option<Arc<Weather>>,
 }
 
 impl Platform {
@@ -64,9 +75,19 @@ impl Platform {
     ) -> io::Result<Self> {
         let (connector, server) = connector(plan, pace.quirks.clone()).await?;
         let resources = plan.resources();
-        let mut functions = BTreeMap::new();
+        let weather = pace.weather.clone().unwrap_or_else(Weather::fair);
+        let (mut functions, mut ways) = (BTreeMap::new(), BTreeMap::new());
         for (name, function) in &plan.functions {
-            let mut environment = plan.environment(function, access);
+            let mut environment = function.environment.clone();
+            environment.extend(surroundings());
+            let mut own = Vec::new();
+            for service in Service::ALL {
+                let Some(upstream) = access.endpoint(service) else { continue };
+                let proxy = Proxy::start(upstream, Arc::clone(&weather)).await?;
+                environment.insert(service.endpoint_variable().to_owned(), proxy.url().to_owned());
+                own.push(proxy);
+            }
+            ways.insert(name.clone(), own);
             if function.environment.contains_key("FRICTIONMELT_MOCK_MODE") {
                 environment.extend(credentials(&server.url()));
             }
@@ -84,8 +105,15 @@ impl Platform {
             changes.be_untidy();
         }
         let (stop, stopped) = watch::channel(false);
-        let mut platform =
-            Self { functions, changes, connector, _server: server, stop, tasks: JoinSet::new() };
+        let mut platform = Self {
+            functions,
+            ways,
+            changes,
+            connector,
+            _server: server,
+            stop,
+            tasks: JoinSet::new(),
+        };
         platform.pump_changes(stopped.clone());
         for mapping in &plan.event_source_mappings {
             platform.map(mapping, access, &resources, stopped.clone())?;
@@ -104,6 +132,12 @@ impl Platform {
     pub fn function(&self, name: &str) -> io::Result<Arc<Function>> {
         let found = self.functions.get(name).map(Arc::clone);
         found.ok_or_else(|| io::Error::other(format!("the plan has no function {name}")))
+    }
+
+    /// What a function asked the services for so far.
+    #[must_use]
+    pub fn seen(&self, function: &str) -> BTreeSet<Action> {
+        self.ways.get(function).into_iter().flatten().flat_map(Proxy::seen).collect()
     }
 
     /// The external connector.
@@ -249,26 +283,18 @@ impl Plan {
         };
         Resources::named(Resource::ALL.into_iter().filter_map(name))
     }
+}
 
-    /// A function's variables, and the way to the stand-ins.
-    fn environment(&self, function: &FunctionPlan, access: &Access) -> BTreeMap<String, String> {
-        let mut environment = function.environment.clone();
-        for (name, value) in [
-            ("AWS_REGION", "eu-central-1"),
-            ("AWS_ACCESS_KEY_ID", "standin"),
-            ("AWS_SECRET_ACCESS_KEY", "standin-secret"),
-            // Attempts would otherwise wait as long as they do in an account.
-            ("PROCESSOR_BACKOFF_MS", "500"),
-        ] {
-            environment.insert(name.to_owned(), value.to_owned());
-        }
-        for service in aws::access::Service::ALL {
-            if let Some(url) = access.endpoint(service) {
-                environment.insert(service.endpoint_variable().to_owned(), url.to_owned());
-            }
-        }
-        environment
-    }
+/// What Lambda would set.
+fn surroundings() -> [(String, String); 4] {
+    let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    [
+        own("AWS_REGION", "eu-central-1"),
+        own("AWS_ACCESS_KEY_ID", "standin"),
+        own("AWS_SECRET_ACCESS_KEY", "standin-secret"),
+        // Attempts would otherwise wait as long as they do in an account.
+        own("PROCESSOR_BACKOFF_MS", "500"),
+    ]
 }
 
 const CHANGES_EVERY: Duration = Duration::from_millis(200);

@@ -47,8 +47,7 @@ async fn pass(State(function): State<Arc<Function>>, request: Request) -> axum::
 }
 
 /// The event of payload format 2.0. The gateway hands every body on in base64 unless its type is text.
-#[must_use]
-pub fn event(parts: &axum::http::request::Parts, body: &[u8], at: Timestamp) -> Value {
+fn event(parts: &axum::http::request::Parts, body: &[u8], at: Timestamp) -> Value {
     let path = parts.uri.path();
     let method = parts.method.as_str();
     let mut headers = Map::new();
