@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::{
     },
 };
 use ports::{PortError, PortResult};
+use tokio::time::Instant;
 
 use crate::{Cloud, fault::port_error, item::Item, jitter};
 
@@ -146,7 +147,8 @@ impl Cloud {
         }
         let items: Vec<_> = writes.into_iter().map(Write::into_item).collect();
         let token = format!("{:032x}", fastrand::u128(..));
-        for attempt in 1.. {
+        let mut patience = Patience::new();
+        loop {
             let request = self.0.dynamodb.transact_write_items().client_request_token(&token);
             let error = match request.set_transact_items(Some(items.clone())).send().await {
                 Ok(_) => return Ok(Outcome::Committed),
@@ -154,12 +156,11 @@ impl Cloud {
             };
             match judged(&error) {
                 Verdict::Refused(positions) => return Ok(Outcome::Refused(positions)),
-                Verdict::Busy if attempt < TRIES_MAX => pause(attempt).await,
+                Verdict::Busy if patience.holds().await => {}
                 Verdict::Busy => return Err(PortError::transient(operation, told(&error))),
                 Verdict::Failed => return Err(port_error(operation, error)),
             }
         }
-        unreachable!("the last attempt has answered")
     }
 
     /// Puts and deletes items, each for itself: after a failure some of them may be written. No key comes twice.
@@ -171,7 +172,8 @@ impl Cloud {
     ) -> PortResult<()> {
         for part in writes.chunks(BATCH_ITEMS_MAX) {
             let mut pending = part.to_vec();
-            for attempt in 1.. {
+            let mut patience = Patience::new();
+            loop {
                 let request = self.0.dynamodb.batch_write_item();
                 let written =
                     patiently(|| request.clone().request_items(table, pending.clone()).send());
@@ -181,10 +183,9 @@ impl Cloud {
                 if pending.is_empty() {
                     break;
                 }
-                if attempt == TRIES_MAX {
+                if !patience.holds().await {
                     return Err(PortError::transient(operation, "some items stay unprocessed"));
                 }
-                pause(attempt).await;
             }
         }
         Ok(())
@@ -211,15 +212,39 @@ where
     E: ProvideErrorMetadata,
     F: Future<Output = Result<T, SdkError<E, R>>> + Send,
 {
-    for attempt in 1..TRIES_MAX {
+    let mut patience = Patience::new();
+    loop {
         match call().await {
-            Err(error) if is_busy(error.as_service_error().and_then(|error| error.code())) => {
-                pause(attempt).await;
-            }
+            Err(error)
+                if is_busy(error.as_service_error().and_then(|error| error.code()))
+                    && patience.holds().await => {}
             answer => return answer,
         }
     }
-    call().await
+}
+
+/// How long a call is repeated while it is only refused for now. The client itself repeats some of these refusals, and
+/// takes its time.
+struct Patience {
+    since: Instant,
+    refusals: u32,
+}
+
+impl Patience {
+    fn new() -> Self {
+        Self { since: Instant::now(), refusals: 0 }
+    }
+
+    /// Waits before another attempt; false when it was the last one.
+    async fn holds(&mut self) -> bool {
+        self.refusals += 1;
+        let pause = jitter::full(self.refusals, PAUSE_FIRST, PAUSE_MAX);
+        if self.refusals >= TRIES_MAX || self.since.elapsed() + pause > TRYING_MAX {
+            return false;
+        }
+        tokio::time::sleep(pause).await;
+        true
+    }
 }
 
 enum Verdict {
@@ -258,10 +283,6 @@ fn is_busy(code: Option<&str>) -> bool {
     code.is_some_and(|code| BUSY.contains(&code))
 }
 
-async fn pause(attempt: u32) {
-    tokio::time::sleep(jitter::full(attempt, PAUSE_FIRST, PAUSE_MAX)).await;
-}
-
 const CONDITION_FAILED: &str = "ConditionalCheckFailed";
 const BUSY: &[&str] = &[
     "LimitExceededException",
@@ -276,6 +297,7 @@ const BUSY: &[&str] = &[
 ];
 /// How often a call is made while the service only asks for patience.
 pub(crate) const TRIES_MAX: u32 = 8;
+const TRYING_MAX: Duration = Duration::from_secs(4);
 const PAUSE_FIRST: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 const BATCH_ITEMS_MAX: usize = 25;
