@@ -38,11 +38,26 @@ decorate!("organisations", Organisations {
     fn list() -> Vec<OrgId>;
 });
 
-decorate!("accounts", Accounts {
-    fn ledger(org: Option<&OrgId>, now: Timestamp) -> LedgerReport;
-    fn whereabouts(id: &EventId, org: Option<&OrgId>) -> Vec<Whereabouts>;
-    fn counters(org: Option<&OrgId>, from: Timestamp, to: Timestamp) -> Vec<(Cell, Count)>;
-});
+impl<W: Accounts> Accounts for Faulty<W> {
+    /// The ledger tells what is in flight, which takes reading the stream.
+    async fn ledger(&self, org: Option<&OrgId>, now: Timestamp) -> PortResult<LedgerReport> {
+        self.caught_up().await;
+        self.call("accounts.ledger", || self.world.ledger(org, now)).await
+    }
+
+    async fn whereabouts(&self, id: &EventId, org: Option<&OrgId>) -> PortResult<Vec<Whereabouts>> {
+        self.call("accounts.whereabouts", || self.world.whereabouts(id, org)).await
+    }
+
+    async fn counters(
+        &self,
+        org: Option<&OrgId>,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> PortResult<Vec<(Cell, Count)>> {
+        self.call("accounts.counters", || self.world.counters(org, from, to)).await
+    }
+}
 
 impl<W: Reference> Reference for Faulty<W> {
     async fn assignments(

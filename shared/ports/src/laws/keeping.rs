@@ -110,7 +110,8 @@ pub async fn set_aside_records_are_found_by_tenant_and_time<W: Quarantine>(world
 }
 
 /// "The record is no longer set aside, and its event goes the way that `put` says." "Releasing a record that is not held
-/// answers false and changes nothing."
+/// answers false and changes nothing." How it is booked is a law of the books: the door of one world books it at once,
+/// another world books it when it is counted.
 pub async fn a_released_record_goes_its_way_once<
     W: Quarantine + Staging + Forming + StreamSource + Accounts,
 >(
@@ -144,6 +145,5 @@ pub async fn a_released_record_goes_its_way_once<
     assert_eq!(held(&world, Some(&acme)).await, []);
     assert_eq!(ok(world.staged(&acme, now(), 10).await), [friction]);
     assert_eq!(records(&world).await.iter().filter(|record| record.data == data).count(), 1);
-    let row = books(&world, &acme).await;
-    assert_eq!((row.accepted, row.accepted_forward, row.pending), (2, 1, 1));
+    assert_eq!(books(&world, &acme).await.pending, 1);
 }

@@ -159,6 +159,14 @@ macro_rules! laws {
     (@ exact_books $fresh:expr, $run:expr) => {
         $crate::laws! { @@ $fresh, $run, exact_books, books {
             the_ledger_says_what_happened,
+            a_released_record_is_accepted_where_it_goes,
+        } }
+    };
+    (@ counted_books $fresh:expr, $run:expr) => {
+        $crate::laws! { @@ $fresh, $run, counted_books, books {
+            the_ledger_says_what_was_counted,
+            an_event_that_ends_set_aside_is_booked_there_once,
+            an_event_that_is_set_aside_and_goes_on_is_booked_as_going_on,
         } }
     };
     (@@ $fresh:expr, $run:expr, $group:ident, $home:ident { $($law:ident,)* }) => {
