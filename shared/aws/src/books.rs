@@ -60,16 +60,3 @@ impl Cloud {
         Ok(())
     }
 }
-
-/// Sent again and recognised.
-pub(crate) const DUPLICATES: &str = "duplicates";
-/// Moved into batches.
-pub(crate) const FORMED: &str = "formed";
-/// Taken by the connector.
-pub(crate) const DELIVERED: &str = "delivered";
-/// Taken without the connector saying so per event.
-pub(crate) const UNCONFIRMED: &str = "unconfirmed";
-/// Never taken by the connector.
-pub(crate) const PARKED: &str = "parked";
-/// Refused at a door; followed by a dot and the code.
-pub(crate) const REJECTED: &str = "rejected";

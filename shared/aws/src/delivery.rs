@@ -2,14 +2,17 @@
 
 use std::io::{Read as _, Write as _};
 
-use contract::{EventId, OrgId, Timestamp};
+use contract::{Code, EventId, OrgId, Timestamp};
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use ports::{
     PortError, PortResult,
     delivery::{BatchedEvent, NewBatch, ReadyBatch},
 };
 
-use crate::item::{Fields, Item, bytes, item, key, malformed, millis, number, text};
+use crate::{
+    item::{Fields, Item, bytes, item, key, malformed, millis, number, text},
+    transaction::Write,
+};
 
 /// The partition of an organisation.
 pub(crate) fn partition(org: &OrgId) -> String {
@@ -81,6 +84,44 @@ fn events_text(events: &[BatchedEvent]) -> PortResult<String> {
     serde_json::to_string(&pairs).map_err(|error| PortError::permanent("batch.write", error))
 }
 
+/// An event to be parked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parked<'a> {
+    pub(crate) org: &'a OrgId,
+    pub(crate) id: &'a EventId,
+    pub(crate) reason: Code,
+    pub(crate) detail: &'a str,
+    pub(crate) body: &'a [u8],
+    /// The batch it was in; empty when it never was in one.
+    pub(crate) seq: &'a str,
+    pub(crate) formed_at: Option<Timestamp>,
+    /// Its place among those that were parked with it.
+    pub(crate) place: usize,
+}
+
+impl Parked<'_> {
+    /// Parks it. An event is in one place, so that it is not parked already: an id that was is one that came again when
+    /// everything else had forgotten it, and must not stop a whole batch.
+    pub(crate) fn write(&self, table: &str, at: Timestamp) -> Write {
+        let mut item = item([
+            ("parkedAt", millis(at)),
+            ("reason", text(self.reason.as_str())),
+            ("detail", text(self.detail)),
+            ("body", bytes(self.body)),
+            ("seq", text(self.seq)),
+            ("place", number(self.place)),
+        ]);
+        item.extend(self.formed_at.map(|at| ("formedAt".to_owned(), millis(at))));
+        item.extend(parked_key(self.org, self.id));
+        Write::put(table, item)
+    }
+}
+
+/// Where a parked event lies.
+pub(crate) fn parked_key(org: &OrgId, id: &EventId) -> Item {
+    key(partition(org), format!("{PARKED}{id}"))
+}
+
 /// Compresses what goes into one item.
 ///
 /// # Errors
@@ -104,6 +145,8 @@ pub(crate) fn unpacked(packed: &[u8]) -> PortResult<Vec<u8>> {
 
 /// What the sort keys of waiting batches begin with.
 pub(crate) const BATCH: &str = "B#";
+/// What those of parked events begin with.
+pub(crate) const PARKED: &str = "P#";
 /// An item takes 400 KB; what stands beside the packed bytes is far below 50.
 const PACKED_BYTES_MAX: usize = 350_000;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use contract::{EventId, OrgId, Timestamp, staged::StagedEvent};
-use domain::placement;
+use domain::{books, placement};
 use futures::{StreamExt, TryStreamExt, stream};
 use ports::{
     PortError, PortResult,
@@ -12,10 +12,10 @@ use ports::{
 
 use crate::{
     Cloud,
-    books::{self, booking},
+    books::booking,
     delivery::batch_item,
     fault::port_error,
-    forwarded::{self, Leaving, Left},
+    forwarded::{Leaving, Left},
     item::{millis, text},
     leases,
     resources::Resource,
@@ -128,7 +128,7 @@ impl Cloud {
         let row = |id: &EventId| Write::delete(staging, rows::key(org, id));
         own.extend(ids.iter().map(|id| row(id).when("attribute_exists(sk)")));
         own.extend(dropped.iter().map(|id| row(id)));
-        let leaving = Leaving { org, ids: &ids, number: forwarded::number(lease), at: now };
+        let leaving = Leaving { org, ids: &ids, number: number(lease), at: now };
         let stale = |gone, forwarded| Ok(FormOutcome::Stale { gone, forwarded });
         match self.commit_leaving(OPERATION, &own, leaving).await? {
             Left::Committed => Ok(FormOutcome::Formed),
@@ -159,6 +159,11 @@ impl Cloud {
             Outcome::Refused(_) => FormOutcome::Fenced,
         })
     }
+}
+
+/// The number of the next batch, as far as four bytes hold it: it only tells people where to look.
+fn number(lease: &Lease) -> u32 {
+    u32::try_from(lease.next_seq).unwrap_or(u32::MAX)
 }
 
 const OPERATION: &str = "forming.form";

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use contract::{EventId, OrgId, Timestamp};
-use ports::{PortError, PortResult, delivery::Lease, ledger::EventKey};
+use ports::{PortError, PortResult, ledger::EventKey};
 
 use crate::{
     Cloud,
@@ -135,11 +135,6 @@ impl Leaving<'_> {
             arrived_at: self.at,
         }
     }
-}
-
-/// The number of the next batch, as far as four bytes hold it: it only tells people where to look.
-pub(crate) fn number(lease: &Lease) -> u32 {
-    u32::try_from(lease.next_seq).unwrap_or(u32::MAX)
 }
 
 /// Stands for the number of a batch where an event was parked without ever having been in one.

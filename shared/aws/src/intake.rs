@@ -14,6 +14,7 @@ use contract::{
     limits::IDEMPOTENCY_TTL_MS,
     staged::StagedEvent,
 };
+use domain::books;
 use ports::{
     PortError, PortResult,
     intake::{Entry, Idempotency, Intake, Put, Receipt, Submission},
@@ -22,7 +23,7 @@ use ports::{
 };
 
 use crate::{
-    Cloud, books,
+    Cloud,
     delivery::{packed, unpacked},
     fault::port_error,
     item::{Fields, Item, bytes, item, key, malformed, number, ttl},

@@ -9,8 +9,22 @@
 //! - [`fault`]: how a service's refusal becomes a [`ports::PortError`]
 //! - one module per port, named like the port
 #![warn(missing_docs)]
+// What only a service that is left out would use.
+#![cfg_attr(
+    not(all(
+        feature = "dynamodb",
+        feature = "eventbridge",
+        feature = "kinesis",
+        feature = "kms",
+        feature = "s3",
+        feature = "secrets"
+    )),
+    allow(dead_code, reason = "a function links only the services that it uses")
+)]
 
 pub mod access;
+#[cfg(all(feature = "dynamodb", feature = "kinesis", feature = "s3"))]
+mod accounts;
 #[cfg(feature = "dynamodb")]
 mod announcing;
 #[cfg(feature = "s3")]
@@ -28,7 +42,7 @@ mod delivery;
 #[cfg(feature = "dynamodb")]
 mod directory;
 mod fault;
-#[cfg(feature = "dynamodb")]
+#[cfg(all(feature = "dynamodb", feature = "eventbridge"))]
 mod forming;
 #[cfg(feature = "dynamodb")]
 mod forwarded;
@@ -52,7 +66,7 @@ mod objects;
 mod on_failure;
 #[cfg(all(feature = "dynamodb", feature = "eventbridge"))]
 mod outbox;
-#[cfg(feature = "dynamodb")]
+#[cfg(all(feature = "dynamodb", feature = "eventbridge"))]
 mod parking;
 #[cfg(all(feature = "dynamodb", feature = "secrets"))]
 mod pseudonyms;

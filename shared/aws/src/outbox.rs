@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{EventId, OrgId, Timestamp, limits::MARKER_TTL_MS};
+use domain::books;
 use ports::{
     PortError, PortResult,
     bus::AnnouncementKind,
@@ -20,12 +21,11 @@ use ports::{
 use crate::{
     Cloud,
     announcing::Fact,
-    books::{self, booking},
-    delivery::{BATCH, batch_item, batch_key, partition, ready_batch},
+    books::booking,
+    delivery::{BATCH, Parked, batch_item, batch_key, partition, ready_batch},
     fault::port_error,
     item::{Item, item, key, millis, number, text, texts, ttl},
     leases,
-    parking::Parked,
     resources::Resource,
     transaction::{Outcome, Write, putting},
 };

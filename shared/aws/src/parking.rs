@@ -7,17 +7,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{Code, EventId, OrgId, Timestamp};
+use domain::books;
 use ports::{
     PortError, PortResult,
     delivery::{FormOutcome, Lease, NewBatch, ParkedEvent, Parking},
 };
 
+pub(crate) use crate::delivery::parked_key;
 use crate::{
     Cloud,
-    books::{self, booking},
-    delivery::{batch_item, partition},
+    books::booking,
+    delivery::{PARKED, batch_item, partition},
     fault::port_error,
-    item::{Fields, Item, bytes, item, key, malformed, millis, number, text},
+    item::{Fields, Item, malformed, millis, text},
     leases,
     resources::Resource,
     transaction::{Outcome, Write},
@@ -103,39 +105,6 @@ impl Parking for Cloud {
     }
 }
 
-/// An event to be parked.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Parked<'a> {
-    pub(crate) org: &'a OrgId,
-    pub(crate) id: &'a EventId,
-    pub(crate) reason: Code,
-    pub(crate) detail: &'a str,
-    pub(crate) body: &'a [u8],
-    /// The batch it was in; empty when it never was in one.
-    pub(crate) seq: &'a str,
-    pub(crate) formed_at: Option<Timestamp>,
-    /// Its place among those that were parked with it.
-    pub(crate) place: usize,
-}
-
-impl Parked<'_> {
-    /// Parks it. An event is in one place, so that it is not parked already: an id that was is one that came again when
-    /// everything else had forgotten it, and must not stop a whole batch.
-    pub(crate) fn write(&self, table: &str, at: Timestamp) -> Write {
-        let mut item = item([
-            ("parkedAt", millis(at)),
-            ("reason", text(self.reason.as_str())),
-            ("detail", text(self.detail)),
-            ("body", bytes(self.body)),
-            ("seq", text(self.seq)),
-            ("place", number(self.place)),
-        ]);
-        item.extend(self.formed_at.map(|at| ("formedAt".to_owned(), millis(at))));
-        item.extend(parked_key(self.org, self.id));
-        Write::put(table, item)
-    }
-}
-
 /// What unparking has to know of a parked event.
 struct Kept {
     parked_at: Timestamp,
@@ -172,10 +141,3 @@ fn event_id(item: &Item) -> PortResult<EventId> {
     let id = item.text("sk")?.strip_prefix(PARKED).and_then(|id| EventId::parse(id).ok());
     id.ok_or_else(|| malformed("sk"))
 }
-
-/// Where a parked event lies.
-pub(crate) fn parked_key(org: &OrgId, id: &EventId) -> Item {
-    key(partition(org), format!("{PARKED}{id}"))
-}
-
-const PARKED: &str = "P#";

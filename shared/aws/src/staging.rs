@@ -10,7 +10,10 @@ use contract::{
     limits::{EVENT_BYTES_MAX, RESCUES_MAX},
     staged::StagedEvent,
 };
-use domain::admit::{self, Admission};
+use domain::{
+    admit::{self, Admission},
+    books,
+};
 use futures::{StreamExt, TryStreamExt, stream};
 use ports::{
     PortError, PortResult,
@@ -23,11 +26,11 @@ use ports::{
 use crate::{
     Cloud,
     announcing::Fact,
-    books::{self, booking},
+    books::booking,
+    delivery::Parked,
     fault::port_error,
     forwarded::{Leaving, Left, WITHOUT_BATCH},
     item::Fields,
-    parking::Parked,
     resources::Resource,
     rows,
     transaction::{Write, patiently},
