@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use contract::{
     Code, Event, EventId, OrgId, Timestamp,
     kinesis::RecordBatch,
-    limits::{CHUNK_EVENTS_MAX, URGENT_INTERVAL_MS, URGENT_SEVERITY_MIN},
+    limits::{URGENT_INTERVAL_MS, URGENT_SEVERITY_MIN},
 };
 use domain::{
     admit::{Admission, Fault},
     counters::{Dictionary, DictionaryKey, deltas, dictionary_key},
     triage::Admitted,
 };
+use futures::{StreamExt, stream::FuturesUnordered};
 use ports::{
     PortError, PortResult,
     bus::{Announcement, AnnouncementKind},
@@ -24,6 +25,7 @@ use ports::{
 use crate::{
     BatchError, Processor, World,
     budget::Budget,
+    chunks::{self, Chunk, Halves},
     work::{Item, Verdict, Work},
 };
 
@@ -46,12 +48,20 @@ enum Owner {
     First,
 }
 
+/// What chunks are computed with.
+struct Known<'a> {
+    batch: &'a RecordBatch,
+    work: &'a Work,
+    groups: &'a [Group],
+    books: &'a BTreeMap<DictionaryKey, Dictionary>,
+}
+
 /// What became of a chunk.
-enum Progress {
-    /// Nothing of it is open.
-    Done,
-    /// Nothing was written: it has to be cut.
-    TooLarge,
+struct Tried {
+    chunk: Chunk,
+    /// The names that it brought.
+    names: BTreeMap<DictionaryKey, Dictionary>,
+    outcome: PortResult<CommitOutcome>,
 }
 
 impl<W: World, C: Clock> Processor<W, C> {
@@ -109,69 +119,100 @@ impl<W: World, C: Clock> Processor<W, C> {
         self.look_up(groups, &all).await?;
         let fresh = in_cell_order(work, groups, open(groups, &all));
         let mut books = self.dictionaries(work, groups, &fresh).await?;
-        let mut chunks: VecDeque<&[usize]> = fresh.chunks(CHUNK_EVENTS_MAX).collect();
-        // The first chunk always runs: every attempt gets on.
-        while let Some(chunk) = chunks.pop_front() {
+        let mut pending = chunks::cut(&fresh, org_of(groups));
+        let mut has_begun = false;
+        // Something always becomes durable: every attempt gets on.
+        while !pending.is_empty() && (!has_begun || budget.allows(self.clock.now())) {
             let started = self.clock.now();
-            match self.commit(batch, work, groups, chunk, &mut books).await? {
-                Progress::Done => {}
-                Progress::TooLarge => {
-                    let (left, right) = chunk.split_at(chunk.len() / 2);
-                    chunks.push_front(right);
-                    chunks.push_front(left);
-                    continue;
+            let round = chunks::round(&mut pending, org_of(groups));
+            let tried =
+                self.commit_round(&Known { batch, work, groups, books: &books }, round).await;
+            let mut stale = Vec::new();
+            let mut failure: Option<PortError> = None;
+            for Tried { chunk, names, outcome } in tried {
+                match outcome {
+                    Ok(CommitOutcome::Committed) => {
+                        has_begun = true;
+                        own(groups, &chunk);
+                        names
+                            .into_iter()
+                            .for_each(|(key, new)| books.entry(key).or_default().extend(new));
+                    }
+                    Ok(CommitOutcome::Stale) => stale.push((chunk, names)),
+                    Ok(CommitOutcome::TooLarge) => pending.push_front(chunk),
+                    Err(error) if failure.as_ref().is_none_or(|known| known.transient) => {
+                        failure = Some(error);
+                    }
+                    Err(_) => {}
                 }
             }
-            let now = self.clock.now();
-            budget.spent(now.since_ms(started));
-            if !chunks.is_empty() && !budget.allows(now) {
-                break;
+            if let Some(error) = failure {
+                return Err(error);
             }
+            budget.spent(self.clock.now().since_ms(started));
+            work.tally.stale += stale.len();
+            self.read_again(groups, &mut books, stale, &mut pending).await?;
         }
         Ok(())
     }
 
-    /// Commits the groups of a chunk that nobody has counted, and tries again while the ledger moves underneath.
-    async fn commit(
-        &self,
-        batch: &RecordBatch,
-        work: &mut Work,
-        groups: &mut [Group],
-        chunk: &[usize],
-        books: &mut BTreeMap<DictionaryKey, Dictionary>,
-    ) -> PortResult<Progress> {
-        for _ in 0..TRIES_MAX {
-            let live = open(groups, chunk);
-            if live.is_empty() {
-                return Ok(Progress::Done);
+    /// Commits chunks that share nothing, at the same time. One that is too large is cut at once; a part that has to wait
+    /// for the other comes back as too large.
+    async fn commit_round(&self, known: &Known<'_>, round: Vec<Chunk>) -> Vec<Tried> {
+        let org = org_of(known.groups);
+        let commit = |chunk| self.commit(known, chunk);
+        let mut running: FuturesUnordered<_> = round.into_iter().map(commit).collect();
+        let mut tried = Vec::new();
+        while let Some(one) = running.next().await {
+            if !matches!(one.outcome, Ok(CommitOutcome::TooLarge)) {
+                tried.push(one);
+                continue;
             }
-            let counted = counted_chunk(batch, work, groups, &live, books);
-            let names = counted.deltas.names.clone();
-            match self.world.commit(counted).await? {
-                CommitOutcome::Committed => {
-                    for (key, new) in names {
-                        books.entry(key).or_default().extend(new);
-                    }
-                    for at in live {
-                        if let Some(group) = groups.get_mut(at) {
-                            group.owner = Owner::First;
-                        }
-                    }
-                    return Ok(Progress::Done);
+            match one.chunk.halves(&org) {
+                Some(Halves::Apart(left, right)) => running.extend([left, right].map(commit)),
+                Some(Halves::Together(left, right)) => {
+                    running.push(commit(left));
+                    tried.push(Tried { chunk: right, ..one });
                 }
-                CommitOutcome::TooLarge if live.len() > 1 => return Ok(Progress::TooLarge),
-                CommitOutcome::TooLarge => {
-                    return Err(PortError::permanent("ledger.commit", "one event is too large"));
-                }
-                CommitOutcome::Stale => {
-                    work.tally.stale += 1;
-                    self.look_up(groups, &live).await?;
-                    let keys: Vec<DictionaryKey> = names.into_keys().collect();
-                    books.extend(self.world.dictionaries(&keys).await?);
-                }
+                None => tried.push(Tried { outcome: Err(one_is_too_large()), ..one }),
             }
         }
-        Err(PortError::transient("ledger.commit", "the ledger moved at every try"))
+        tried
+    }
+
+    async fn commit(&self, known: &Known<'_>, chunk: Chunk) -> Tried {
+        let counted = counted_chunk(known, &chunk.places);
+        let names = counted.deltas.names.clone();
+        Tried { chunk, names, outcome: self.world.commit(counted).await }
+    }
+
+    /// Reads again what chunks were computed with while the ledger moved underneath, and leaves of them what is open.
+    async fn read_again(
+        &self,
+        groups: &mut [Group],
+        books: &mut BTreeMap<DictionaryKey, Dictionary>,
+        stale: Vec<(Chunk, BTreeMap<DictionaryKey, Dictionary>)>,
+        pending: &mut VecDeque<Chunk>,
+    ) -> PortResult<()> {
+        let places: Vec<usize> =
+            stale.iter().flat_map(|(chunk, _)| &chunk.places).copied().collect();
+        self.look_up(groups, &places).await?;
+        let keys: Vec<DictionaryKey> =
+            stale.iter().flat_map(|(_, names)| names.keys()).cloned().collect();
+        if !keys.is_empty() {
+            books.extend(self.world.dictionaries(&keys).await?);
+        }
+        for (Chunk { places, tries }, _) in stale.into_iter().rev() {
+            let places = open(groups, &places);
+            if places.is_empty() {
+                continue;
+            }
+            if tries + 1 == TRIES_MAX {
+                return Err(PortError::transient("ledger.commit", "the ledger moved at every try"));
+            }
+            pending.push_front(Chunk { places, tries: tries + 1 });
+        }
+        Ok(())
     }
 
     /// Reads which of the groups at `places` were counted before.
@@ -273,13 +314,10 @@ fn judge(work: &mut Work, groups: &[Group], group_of: &[usize]) {
 }
 
 fn counted_chunk(
-    batch: &RecordBatch,
-    work: &Work,
-    groups: &[Group],
-    live: &[usize],
-    books: &BTreeMap<DictionaryKey, Dictionary>,
+    Known { batch, work, groups, books }: &Known<'_>,
+    places: &[usize],
 ) -> CountedChunk {
-    let live = || live.iter().filter_map(|at| groups.get(*at));
+    let live = || places.iter().filter_map(|at| groups.get(*at));
     let markers = live().filter_map(|group| {
         let item = first(work, group)?;
         Some(Marker {
@@ -332,6 +370,23 @@ fn open(groups: &[Group], places: &[usize]) -> Vec<usize> {
     places.iter().copied().filter(is_open).collect()
 }
 
+/// The chunk's events are counted, by this invocation.
+fn own(groups: &mut [Group], chunk: &Chunk) {
+    for at in &chunk.places {
+        if let Some(group) = groups.get_mut(*at) {
+            group.owner = Owner::First;
+        }
+    }
+}
+
+fn org_of<'a>(groups: &'a [Group]) -> impl Fn(usize) -> Option<&'a OrgId> {
+    |at| groups.get(at).map(|group| &group.key.org)
+}
+
+fn one_is_too_large() -> PortError {
+    PortError::permanent("ledger.commit", "one event is more than a transaction takes")
+}
+
 fn open_positions(work: &Work, groups: &[Group], group_of: &[usize]) -> Vec<usize> {
     let is_open = |at: &usize| groups.get(*at).is_some_and(Group::is_open);
     let open = work.items.iter().zip(group_of).filter(|(_, group)| is_open(group));
@@ -345,4 +400,4 @@ impl Group {
 }
 
 /// How often one chunk is recomputed before it is left for the next delivery.
-const TRIES_MAX: usize = 5;
+const TRIES_MAX: u32 = 5;

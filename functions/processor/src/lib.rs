@@ -14,14 +14,15 @@
 //! # Layout
 //!
 //! - [`Processor`]: the handler; [`json`]: its entry for raw payloads and redriven ones
-//! - `work`: what a batch holds on its way; `enrichment`, `aside`, `count`, `keep`: the stages; `isolate`: a panic costs
-//!   one record
+//! - `work`: what a batch holds on its way; `enrichment`, `aside`, `count`, `keep`: the stages; `chunks`: what is counted
+//!   in one transaction; `isolate`: a panic costs one record
 //! - [`budget`]: when to stop; [`gzip`]: compression; `report`: logs and metrics
 //! - [`config`]: settings of the Lambda entry point
 #![warn(missing_docs)]
 
 mod aside;
 pub mod budget;
+mod chunks;
 pub mod config;
 mod count;
 mod enrichment;
