@@ -8,4 +8,4 @@ fn fresh() -> (Faulty<aws::Cloud>, Corner) {
     (corner.world(), corner)
 }
 
-ports::laws! { fresh: fresh, run: standin::run, of: door staged_door rescue leases forming }
+ports::laws! { fresh: fresh, run: standin::run, of: door staged_door rescue leases forming outbox }

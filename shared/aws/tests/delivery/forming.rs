@@ -212,7 +212,7 @@ fn a_busy_table_is_tried_again_and_then_left() {
         let rows = timed_rows(5, 10);
         rig.cloud.stage(&rows).await.unwrap();
         let lease = rig.lease().await;
-        let busy = || Trouble::Error("TransactionInProgressException");
+        let busy = || Trouble::Error("TransactionCanceledException");
         rig.network.arrange_all(60, "TransactWriteItems", "", busy);
         let made = batch(&lease, &rows);
         let error = rig.cloud.form(&lease, Some(made.clone()), &[], now()).await.unwrap_err();

@@ -133,7 +133,10 @@ impl HttpConnector for Wire {
 }
 
 fn answer(kind: &str) -> HttpResponse {
-    let body = format!(r#"{{"__type":"{kind}","message":"arranged"}}"#);
+    // Only a cancelled transaction has reasons.
+    let reasons = r#"[{"Code":"None"},{"Code":"TransactionConflict"}]"#;
+    let body =
+        format!(r#"{{"__type":"{kind}","message":"arranged","CancellationReasons":{reasons}}}"#);
     let mut answer = HttpResponse::new(400.try_into().unwrap(), SdkBody::from(body));
     answer.headers_mut().insert("content-type", "application/x-amz-json-1.0");
     answer

@@ -40,6 +40,19 @@ fn a_put_whose_answer_was_lost_is_known_and_nothing_is_lost_in_a_throttled_table
 }
 
 #[test]
+fn of_two_bodies_under_one_id_the_first_wins_however_long_it_takes() {
+    standin::run(async {
+        let rig = Rig::open().await;
+        let at = now().plus_ms(-60_000);
+        let (first, second) = (row(&id(0), at), row(&id(0), at.plus_ms(1_000)));
+        rig.network.arrange("PutItem", &format!("{}", first.ck), Trouble::Refuse);
+        let staged = rig.cloud.stage(&[first.clone(), second]).await.unwrap();
+        assert_eq!(staged, [Staged::New, Staged::Collision]);
+        assert_eq!(rig.cloud.staged(&acme(), now(), 10).await.unwrap(), [first]);
+    });
+}
+
+#[test]
 fn a_table_that_stays_busy_is_a_failure_that_may_pass() {
     standin::run(async {
         let rig = Rig::open().await;
