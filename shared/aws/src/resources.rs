@@ -75,7 +75,8 @@ impl Resource {
         }
     }
 
-    /// Its name where nothing else is configured; a stage other than `prod` is appended.
+    /// Its name in the stage `prod`; another stage appends its own, and a bucket the number of its account as well, since
+    /// names of buckets belong to the whole world.
     #[must_use]
     pub fn default_name(self) -> &'static str {
         match self {
