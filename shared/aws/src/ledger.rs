@@ -85,9 +85,10 @@ impl Ledger for Cloud {
     }
 
     async fn commit(&self, chunk: CountedChunk) -> PortResult<CommitOutcome> {
-        let Needed::Books(books, growths) = self.needed_names(&chunk).await? else {
-            return Ok(CommitOutcome::Stale);
-        };
+        // Whoever reads the books finds the organisations there, delivered or not.
+        let orgs = chunk.markers.iter().map(|marker| &marker.key.org).collect();
+        let (needed, ()) = futures::try_join!(self.needed_names(&chunk), self.list(orgs))?;
+        let Needed::Books(books, growths) = needed else { return Ok(CommitOutcome::Stale) };
         let additions = hours::additions(&chunk, &books, self.lane())?;
         let marks: Vec<NewMark> = chunk.markers.iter().map(new_mark).collect();
         let Marking::Writes(marks) = self.plan_marks(Memory::Counted, &marks).await? else {

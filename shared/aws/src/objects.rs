@@ -7,6 +7,7 @@ use aws_sdk_s3::{
     operation::get_object::{GetObjectError, builders::GetObjectFluentBuilder},
     primitives::ByteStream,
 };
+use contract::Timestamp;
 use ports::{PortError, PortResult};
 
 use crate::{Cloud, fault::port_error, resources::Resource};
@@ -55,16 +56,29 @@ impl Cloud {
         bucket: Resource,
         prefix: &str,
     ) -> PortResult<Vec<String>> {
+        let dated = self.list_dated(operation, bucket, prefix).await?;
+        Ok(dated.into_iter().map(|(key, _)| key).collect())
+    }
+
+    /// The keys that begin with `prefix`, ascending, each with the time of writing.
+    pub(crate) async fn list_dated(
+        &self,
+        operation: &'static str,
+        bucket: Resource,
+        prefix: &str,
+    ) -> PortResult<Vec<(String, Timestamp)>> {
         let list = self.0.s3.list_objects_v2().bucket(self.resources().name(bucket)?);
         let mut pages = list.prefix(prefix).into_paginator().send();
-        let mut keys = Vec::new();
+        let mut found = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| port_error(operation, error))?;
-            keys.extend(
-                page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key),
-            );
+            for object in page.contents.unwrap_or_default() {
+                let written = object.last_modified.and_then(|at| at.to_millis().ok());
+                let written = Timestamp::from_ms(written.unwrap_or_default());
+                found.extend(object.key.map(|key| (key, written)));
+            }
         }
-        Ok(keys)
+        Ok(found)
     }
 
     /// Deletes an object; one that is not there is deleted already.

@@ -136,6 +136,30 @@ impl Cloud {
         Ok(Put { refused: pending, failure: None })
     }
 
+    /// How many records of `shard` follow on `after`; no more than `most` are counted.
+    #[cfg(all(feature = "dynamodb", feature = "s3"))]
+    pub(crate) async fn count_after(
+        &self,
+        shard: &str,
+        after: Option<String>,
+        most: u64,
+    ) -> PortResult<u64> {
+        let mut position = after;
+        let mut counted = 0;
+        for _ in 0..CALLS_MAX {
+            let left = usize::try_from(most - counted).unwrap_or(usize::MAX);
+            let page = self.page(shard, position.as_deref(), left.min(COUNTED_PER_CALL)).await?;
+            counted += u64::try_from(page.records.len()).unwrap_or(u64::MAX);
+            let at_end = page.millis_behind_latest == Some(0) || page.next_shard_iterator.is_none();
+            if at_end || counted >= most {
+                break;
+            }
+            position =
+                page.records.into_iter().last().map(|last| last.sequence_number).or(position);
+        }
+        Ok(counted)
+    }
+
     /// What follows on `position`. The iterator that comes with it is kept for whoever asks next.
     async fn page(
         &self,
@@ -267,6 +291,9 @@ const TRYING_MAX: Duration = Duration::from_secs(3);
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 const RECORDS_PER_CALL_MAX: usize = 10_000;
+/// Bounds what lies in memory while records are only counted.
+#[cfg(all(feature = "dynamodb", feature = "s3"))]
+const COUNTED_PER_CALL: usize = 1_000;
 /// A shard that was quiet for long is crossed in many empty answers; the next call goes on where this one stopped.
 const CALLS_MAX: usize = 100;
 /// Kinesis lets an iterator expire after five minutes.

@@ -10,4 +10,4 @@ fn fresh() -> (Faulty<aws::Cloud>, Corner) {
     })
 }
 
-ports::laws! { fresh: fresh, run: standin::run, of: log }
+ports::laws! { fresh: fresh, run: standin::run, of: log keeping reading books counted_books }

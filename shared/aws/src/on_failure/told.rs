@@ -100,11 +100,11 @@ impl Told {
         Self::read(&head)
     }
 
-    /// The consumer. A function is named after it, with the installation's name before and a stage behind.
+    /// The consumer. A function is named after it, with the suite's name before and perhaps a stage behind.
     pub(super) fn consumer(&self) -> &str {
         // arn:aws:lambda:<region>:<account>:function:<name>, and perhaps a version.
         let name = self.request_context.function_arn.split(':').nth(6).unwrap_or_default();
-        name.split('-').find(|word| CONSUMERS.contains(word)).unwrap_or(name)
+        name.split(['-', '_']).find(|word| CONSUMERS.contains(word)).unwrap_or(name)
     }
 
     /// How many records were given up.
@@ -155,7 +155,7 @@ mod tests {
     const DOCUMENTED: &str = r#"{
         "requestContext": {
             "requestId": "c9b8fa9f-5a7f-xmpl-af9c-0c604cde93a5",
-            "functionArn": "arn:aws:lambda:us-east-2:123456789012:function:tribometer-processor-dev:live",
+            "functionArn": "arn:aws:lambda:us-east-2:123456789012:function:friction_processor-dev:live",
             "condition": "RetryAttemptsExhausted",
             "approximateInvokeCount": 1
         },
@@ -229,11 +229,12 @@ mod tests {
     fn a_function_is_named_after_its_consumer() {
         for (name, consumer) in [
             ("processor", "processor"),
-            ("tribometer-processor-dev", "processor"),
+            ("friction_processor", "processor"),
+            ("friction_processor-dev", "processor"),
             ("processor:7", "processor"),
             ("somebody-elses", "somebody-elses"),
         ] {
-            let text = DOCUMENTED.replace("tribometer-processor-dev:live", name);
+            let text = DOCUMENTED.replace("friction_processor-dev:live", name);
             assert_eq!(Told::read(text.as_bytes()).unwrap().consumer(), consumer);
         }
     }

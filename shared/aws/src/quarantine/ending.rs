@@ -74,6 +74,13 @@ impl Cloud {
         Ok(Endings(open.into_iter().zip(forwarded).map(way).collect()))
     }
 
+    /// Did the event end in quarantine? Its records are forgotten earlier than that.
+    pub(crate) async fn ended_aside(&self, event: &EventKey) -> PortResult<bool> {
+        let key = ending_key(Some(&event.org), &event.id);
+        let found = self.get_all("accounts.whereabouts", Resource::Dedupe, vec![key]).await?;
+        Ok(found.first().is_some_and(|ending| !ending.flag(FORWARDED).unwrap_or(false)))
+    }
+
     /// What was booked for the event of a record, if anything was.
     pub(super) async fn ending_of(
         &self,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::{Code, OrgId, Timestamp, limits::QUARANTINE_TTL_MS};
+use contract::{Code, EventId, OrgId, Timestamp, limits::QUARANTINE_TTL_MS};
 use domain::books::UNKNOWN_ORG;
 use ports::{
     PortResult,
@@ -143,6 +143,34 @@ impl Cloud {
             rows.push(Row::read(org, &item.map_err(|error| port_error(operation, error))?)?);
         }
         Ok(rows)
+    }
+
+    /// When records of an event were set aside, each with why and where the stream carried it.
+    pub(crate) async fn held_under(
+        &self,
+        org: &OrgId,
+        id: &EventId,
+    ) -> PortResult<Vec<(Timestamp, String)>> {
+        let mut pages = self
+            .0
+            .dynamodb
+            .query()
+            .table_name(self.resources().name(Resource::Dedupe)?)
+            .consistent_read(true)
+            .key_condition_expression("pk = :org")
+            .filter_expression("eventId = :id")
+            .expression_attribute_values(":org", text(partition(Some(org))))
+            .expression_attribute_values(":id", text(id.as_str()))
+            .into_paginator()
+            .items()
+            .send();
+        let mut held = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|error| port_error("accounts.whereabouts", error))?;
+            let Row { record, held_at } = Row::read(Some(org), &item)?;
+            held.push((held_at, format!("{} {}:{}", record.reason, record.shard, record.sequence)));
+        }
+        Ok(held)
     }
 
     /// The record, if it is held.
