@@ -13,6 +13,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     telemetry::init(telemetry::Format::Json, "info");
+    telemetry::set_namespace(std::env::var("METRICS_NAMESPACE").ok());
     match serve().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

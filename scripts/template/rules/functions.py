@@ -3,7 +3,7 @@
 import re
 
 from template.rules import rule
-from template.there import BINARIES, needed_resources, resources_of_the_code
+from template.there import BINARIES, entry_point, needed_resources, resources_of_the_code
 
 OPTIONAL = {"emitter_example"}
 SECRET = re.compile(r"KEY$|SECRET|TOKEN|PASSWORD|CREDENTIAL")
@@ -100,6 +100,8 @@ def metrics_of_stages_do_not_mix(there):
     for name, function in there.functions.items():
         if function.environment.get("METRICS_NAMESPACE") != wanted:
             yield f"{name}: its metrics go to {function.environment.get('METRICS_NAMESPACE')}"
+        if 'set_namespace' not in (entry_point(name) or "set_namespace"):
+            yield f"{name}: its entry point ignores METRICS_NAMESPACE"
 
 
 @rule

@@ -11,7 +11,7 @@
 
 mod fields;
 
-use std::{fmt, io::IsTerminal as _, time::SystemTime};
+use std::{fmt, io::IsTerminal as _, sync::OnceLock, time::SystemTime};
 
 use serde_json::{Map, Value, json};
 use tracing::{Event, Subscriber};
@@ -27,6 +27,14 @@ use crate::fields::Fields;
 
 /// The target of metric events.
 pub const METRICS: &str = "metrics";
+
+/// Names the metrics' namespace, so that several installations in one account do not share their metrics. Without a name
+/// it is `Tribometer`; the first name given stays.
+pub fn set_namespace(name: Option<String>) {
+    if let Some(name) = name.filter(|name| !name.trim().is_empty()) {
+        let _ = NAMESPACE.set(name);
+    }
+}
 
 /// How lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,10 +118,14 @@ pub fn emf_line(at_ms: u64, fields: &[(&str, Value)]) -> String {
         "_aws".to_owned(),
         json!({
             "Timestamp": at_ms,
-            "CloudWatchMetrics": [{ "Namespace": "Tribometer", "Dimensions": [dimensions], "Metrics": metrics }],
+            "CloudWatchMetrics": [{ "Namespace": namespace(), "Dimensions": [dimensions], "Metrics": metrics }],
         }),
     );
     Value::Object(line).to_string()
+}
+
+fn namespace() -> &'static str {
+    NAMESPACE.get().map_or(NAMESPACE_DEFAULT, String::as_str)
 }
 
 fn unit(name: &str) -> &'static str {
@@ -167,6 +179,8 @@ where
     }
 }
 
+static NAMESPACE: OnceLock<String> = OnceLock::new();
+const NAMESPACE_DEFAULT: &str = "Tribometer";
 /// Field names that are dimensions; an organisation never is one, since each value would be billed as a metric.
 const DIMENSIONS: &[&str] = &["stage", "code"];
 
