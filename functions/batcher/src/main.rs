@@ -1,4 +1,5 @@
 //! Lambda entry point: read the settings, build the clients, serve ticks and urgent organisations.
+#![recursion_limit = "256"]
 
 use std::process::ExitCode;
 
@@ -26,6 +27,7 @@ use serde_json::Value;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     telemetry::init(telemetry::Format::Json, "info");
+    telemetry::set_namespace(std::env::var("METRICS_NAMESPACE").ok());
     match start().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,4 +1,5 @@
 //! Lambda entry point: read the settings, build the clients, serve.
+#![recursion_limit = "256"]
 
 use std::{env, sync::Arc};
 
@@ -14,6 +15,7 @@ use ports::clock::{Entropy, SystemClock};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init(telemetry::Format::Json, "info");
+    telemetry::set_namespace(env::var("METRICS_NAMESPACE").ok());
     let app = open().inspect_err(|error| tracing::error!("refusing to start: {error}"))?;
     run(router(Arc::new(app))).await
 }

@@ -51,7 +51,7 @@ impl<W: World + OnFailure, C: Clock> Processor<W, C> {
     ///
     /// # Errors
     /// What is held cannot be read or forgotten.
-    pub async fn redrive(&self) -> ports::PortResult<Redriven> {
+    pub async fn redrive_held(&self) -> ports::PortResult<Redriven> {
         pump::redrive(self.world(), &Forced(self), CONSUMER).await
     }
 }
@@ -61,10 +61,8 @@ struct Forced<'a, W, C>(&'a Processor<W, C>);
 
 impl<W: World, C: Clock> StreamFunction for Forced<'_, W, C> {
     async fn invoke(&self, payload: &str) -> Result<String, FunctionError> {
-        let batch: RecordBatch = serde_json::from_str(payload).map_err(FunctionError::failed)?;
         let invocation = Invocation { deadline: None, force_quarantine: true };
-        let answer = self.0.handle(&batch, &invocation).await.map_err(FunctionError::failed)?;
-        serde_json::to_string(&answer).map_err(FunctionError::failed)
+        self.0.handle_payload(payload, &invocation).await.map_err(FunctionError::failed)
     }
 }
 

@@ -1,4 +1,5 @@
 //! Lambda entry point of the stream: read the settings, build the clients, serve.
+#![recursion_limit = "256"]
 
 use std::process::ExitCode;
 
@@ -15,6 +16,7 @@ use processor::{Processor, config::Config};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     telemetry::init(telemetry::Format::Json, "info");
+    telemetry::set_namespace(std::env::var("METRICS_NAMESPACE").ok());
     match serve().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -10,13 +10,17 @@ use aws::{
     resources::{Resource, Resources},
 };
 use aws_sdk_kinesis::{primitives::Blob, types::PutRecordsRequestEntry};
+use axum::http::Request;
+use http_body_util::{BodyExt, Collected, Full};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
+
+use crate::http::{Client, client};
 
 /// The way from the table to the stream.
 #[derive(Debug)]
 pub struct Changes {
-    client: reqwest::Client,
+    client: Client,
     kinesis: aws_sdk_kinesis::Client,
     endpoint: String,
     table: String,
@@ -36,7 +40,7 @@ impl Changes {
             panic!("the table has no stand-in")
         };
         Self {
-            client: reqwest::Client::new(),
+            client: client(),
             kinesis: access.kinesis(),
             endpoint: endpoint.to_owned(),
             table: name(Resource::Staging),
@@ -89,21 +93,23 @@ impl Changes {
     }
 
     async fn call(&self, operation: &str, body: Value) -> Value {
-        let request = self
-            .client
-            .post(&self.endpoint)
+        let request = Request::post(&self.endpoint)
             .header("x-amz-target", format!("DynamoDBStreams_20120810.{operation}"))
             .header("content-type", "application/x-amz-json-1.0")
-            .header("authorization", "AWS4-HMAC-SHA256 Credential=standin/20260101/eu-central-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0")
+            .header("authorization", AUTHORIZATION)
             .header("x-amz-date", "20260101T000000Z")
-            .body(body.to_string());
-        let answer = match request.send().await {
-            Ok(answer) => answer,
+            .body(Full::from(body.to_string()));
+        let answer = match request {
+            Ok(request) => self.client.request(request).await,
             Err(error) => panic!("{operation}: {error}"),
         };
-        let status = answer.status();
-        let value: Value = answer.json().await.unwrap_or_default();
-        assert!(status.is_success(), "{operation}: {status} {value}");
+        let (parts, body) = match answer {
+            Ok(answer) => answer.into_parts(),
+            Err(error) => panic!("{operation}: {error}"),
+        };
+        let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
+        let value: Value = serde_json::from_slice(&body).unwrap_or_default();
+        assert!(parts.status.is_success(), "{operation}: {} {value}", parts.status);
         value
     }
 
@@ -168,3 +174,6 @@ fn text(value: &Value, pointer: &str) -> String {
         None => panic!("{pointer} is missing in {value}"),
     }
 }
+
+/// The stand-in reads who signed, and believes it.
+const AUTHORIZATION: &str = "AWS4-HMAC-SHA256 Credential=standin/20260101/eu-central-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0";

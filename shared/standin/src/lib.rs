@@ -4,23 +4,33 @@
 //! them, because a test that silently skips is green for nothing.
 
 mod changes;
+pub mod events;
+mod http;
 pub mod lambda;
 #[cfg(feature = "platform")]
 pub mod platform;
 mod provision;
 pub mod proxy;
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    path::Path,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use aws::{
     Cloud,
     access::Access,
     resources::{Resource, Resources},
 };
-use ports::faulty::{CatchUp, FaultPlan, Faulty};
+use ports::{
+    clock::{Clock as _, SystemClock},
+    faulty::{CatchUp, FaultPlan, Faulty},
+};
 use tokio::runtime::Runtime;
 
 pub use changes::Changes;
+use lambda::{Function, Spec};
 
 /// A test's own corner.
 #[derive(Debug, Clone)]
@@ -55,6 +65,32 @@ impl Corner {
     #[must_use]
     pub fn resources(&self) -> &Resources {
         &self.resources
+    }
+
+    /// Starts a binary as Lambda would, with the variables of `needed` and those given; its log goes to `log`.
+    ///
+    /// # Panics
+    /// No port is free.
+    pub async fn function(
+        &self,
+        binary: &str,
+        needed: &[Resource],
+        more: &[(&str, &str)],
+        log: &Path,
+    ) -> Function {
+        let named = needed.iter().map(|resource| (*resource, self.name(*resource).to_owned()));
+        let mut environment = events::environment(self, &Resources::named(named));
+        environment
+            .extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        environment.retain(|_, value| !value.is_empty());
+        Function::new(Spec {
+            name: "function".to_owned(),
+            binary: binary.into(),
+            environment,
+            timeout: Duration::from_secs(30),
+            log: Some(log.to_owned()),
+        })
+        .await
     }
 
     /// The name of one of its things.
@@ -99,6 +135,12 @@ impl Corner {
         });
         Faulty::new(world, plan).catching_up(catch_up)
     }
+}
+
+/// Now.
+#[must_use]
+pub fn now() -> contract::Timestamp {
+    SystemClock.now()
 }
 
 /// Runs a future on the one runtime of this process, which keeps the connections of all clients.

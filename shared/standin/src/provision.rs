@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
     StreamSpecification, StreamViewType,
 };
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 
 /// Everything, under names that begin with a fresh random word.
 pub(crate) async fn corner(access: &Access) -> Resources {
@@ -34,7 +35,11 @@ async fn make(access: &Access, resource: Resource, name: &str) {
             done("a stream", made.send().await);
         }
         Resource::Archive | Resource::Quarantine | Resource::OnFailure => {
-            done("a bucket", access.s3().create_bucket().bucket(name).send().await);
+            let place = CreateBucketConfiguration::builder()
+                .location_constraint(BucketLocationConstraint::EuCentral1)
+                .build();
+            let made = access.s3().create_bucket().bucket(name).create_bucket_configuration(place);
+            done("a bucket", made.send().await);
         }
         Resource::Bus => {
             done("a bus", access.eventbridge().create_event_bus().name(name).send().await);

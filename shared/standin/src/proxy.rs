@@ -28,6 +28,8 @@ use hyper_util::rt::TokioIo;
 use ports::chance::Chance;
 use tokio::{net::TcpListener, task::JoinHandle};
 
+use crate::http::{Client, client};
+
 pub use actions::Action;
 use actions::Asked;
 
@@ -119,7 +121,7 @@ impl Proxy {
         let url = format!("http://{}", listener.local_addr()?);
         let seen = Arc::new(Mutex::default());
         let way = Way {
-            client: reqwest::Client::builder().no_proxy().build().map_err(io::Error::other)?,
+            client: client(),
             upstream: upstream.trim_end_matches('/').to_owned(),
             weather: Arc::clone(&weather),
             seen: Arc::clone(&seen),
@@ -168,7 +170,7 @@ impl Drop for Proxy {
 
 #[derive(Debug, Clone)]
 struct Way {
-    client: reqwest::Client,
+    client: Client,
     upstream: String,
     weather: Arc<Weather>,
     seen: Arc<Mutex<BTreeSet<Action>>>,
@@ -220,18 +222,18 @@ impl Way {
     ) -> Result<Answer, Lost> {
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         // The host goes on as the client named it: the signature covers it.
-        let request = self
-            .client
-            .request(parts.method.clone(), format!("{}{path}", self.upstream))
-            .headers(through(&parts.headers))
-            .body(body);
-        let answer = request.send().await.map_err(|_| Lost)?;
-        let mut response = Response::builder().status(answer.status());
-        if let Some(headers) = response.headers_mut() {
-            *headers = through(answer.headers());
-        }
-        let body = answer.bytes().await.map_err(|_| Lost)?;
-        response.body(whole(body)).map_err(|_| Lost)
+        let mut request = Request::builder()
+            .method(parts.method.clone())
+            .uri(format!("{}{path}", self.upstream))
+            .body(Full::new(body))
+            .map_err(|_| Lost)?;
+        *request.headers_mut() = through(&parts.headers);
+        let (head, body) = self.client.request(request).await.map_err(|_| Lost)?.into_parts();
+        let body = body.collect().await.map_err(|_| Lost)?.to_bytes();
+        let mut response = Response::new(whole(body));
+        *response.status_mut() = head.status;
+        *response.headers_mut() = through(&head.headers);
+        Ok(response)
     }
 }
 

@@ -1,4 +1,5 @@
 //! Lambda entry point of the schedule: what the event source mapping gave up is fed through the same handler once more.
+#![recursion_limit = "256"]
 
 use std::process::ExitCode;
 
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     telemetry::init(telemetry::Format::Json, "info");
+    telemetry::set_namespace(std::env::var("METRICS_NAMESPACE").ok());
     match serve().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -30,7 +32,7 @@ async fn serve() -> Result<(), Error> {
     let cloud = Cloud::new(&Access::read(variable)?, resources);
     let processor = &Processor::new(cloud, SystemClock);
     run(service_fn(async |_: LambdaEvent<Value>| {
-        let redriven = processor.redrive().await?;
+        let redriven = processor.redrive_held().await?;
         tracing::info!(
             target: "metrics",
             stage = "redrive",
