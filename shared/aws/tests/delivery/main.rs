@@ -6,4 +6,5 @@ mod forming;
 mod network;
 mod settling;
 mod staging;
+mod storm;
 mod support;

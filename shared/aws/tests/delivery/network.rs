@@ -17,6 +17,7 @@ use aws_smithy_runtime_api::client::{
     result::ConnectorError,
 };
 use aws_smithy_types::body::SdkBody;
+use ports::chance::Chance;
 
 /// The network. Clones share what is arranged.
 #[derive(Clone, Default)]
@@ -25,6 +26,7 @@ pub(crate) struct Network(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     arranged: Vec<Arranged>,
+    storm: Option<Chance>,
     calls: BTreeMap<String, usize>,
 }
 
@@ -63,9 +65,16 @@ impl Network {
         (0..times).for_each(|_| self.arrange(operation, about, trouble()));
     }
 
+    /// From here on one request in ten that writes has trouble, by chance.
+    pub(crate) fn storm(&self, seed: u64) {
+        self.state().storm = Some(Chance::of(seed));
+    }
+
     /// What was arranged and has not happened does not happen any more.
     pub(crate) fn settle(&self) {
-        self.state().arranged.clear();
+        let mut state = self.state();
+        state.arranged.clear();
+        state.storm = None;
     }
 
     /// How many requests of `operation` were made.
@@ -90,8 +99,20 @@ impl Network {
         *state.calls.entry(operation.to_owned()).or_default() += 1;
         let is_meant =
             |arranged: &Arranged| arranged.operation == operation && body.contains(&arranged.about);
-        let at = state.arranged.iter().position(is_meant)?;
-        Some(state.arranged.remove(at).trouble)
+        if let Some(at) = state.arranged.iter().position(is_meant) {
+            return Some(state.arranged.remove(at).trouble);
+        }
+        let writes = ["PutItem", "UpdateItem", "TransactWriteItems"].contains(&operation);
+        let storm = state.storm.as_mut().filter(|_| writes)?;
+        match storm.below(40) {
+            0 => Some(Trouble::Refuse),
+            1 => Some(Trouble::Lose),
+            2 | 3 if operation == "TransactWriteItems" => {
+                Some(Trouble::Error("TransactionCanceledException"))
+            }
+            2 | 3 => Some(Trouble::Error("TransactionConflictException")),
+            _ => None,
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

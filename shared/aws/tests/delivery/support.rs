@@ -41,7 +41,7 @@ impl Rig {
         self.corner.cloud()
     }
 
-    fn process(corner: &Corner, network: &Network) -> Cloud {
+    pub(crate) fn process(corner: &Corner, network: &Network) -> Cloud {
         let access = corner.access().clone().with_http(network.client());
         Cloud::new(&access, corner.resources().clone())
     }

@@ -16,7 +16,9 @@ use crate::{
     stream::StreamSource,
 };
 
-/// "Up to `limit` staged rows of `org` that were staged before `settled_before`, in staging order."
+/// "Up to `limit` staged rows of `org` that were staged before `settled_before`, in staging order." Of a backlog that is
+/// longer than what it reads at once, a store may answer other rows than the oldest, and fewer than `limit` where one
+/// transaction takes no more: what it answers is in order, and forming goes on until nothing is left.
 pub async fn staged_rows_come_in_order_once_they_have_settled<W: Staging + Forming>(world: W) {
     let acme = org("acme");
     let mut all = rows(&acme, 0..6);
@@ -28,6 +30,33 @@ pub async fn staged_rows_come_in_order_once_they_have_settled<W: Staging + Formi
     all.truncate(3);
     assert_eq!(ok(world.staged(&acme, fourth, 100).await), all, "rows that have not settled");
     assert_eq!(ok(world.staged(&org("initech"), now(), 100).await), []);
+}
+
+/// However many rows a store answers at once, forming them again and again leaves nothing behind and takes nothing twice.
+pub async fn a_backlog_is_formed_completely_and_each_event_once<
+    W: Staging + Leases + Forming + Outbox,
+>(
+    world: W,
+) {
+    let acme = org("acme");
+    let all = rows(&acme, 0..130);
+    ok(world.stage(&all).await);
+    let mut held = lease(&world, &acme).await;
+    let mut formed = Vec::new();
+    loop {
+        let staged = ok(world.staged(&acme, now(), 96).await);
+        if staged.is_empty() {
+            break;
+        }
+        assert!(staged.len() <= 96 && staged.is_sorted_by_key(|row| row.staged_at));
+        let made = batch(&held, &ids(&staged));
+        let outcome = ok(world.form(&held, Some(made), &[], now()).await);
+        assert_eq!(outcome, FormOutcome::Formed, "what was read together leaves together");
+        held = advanced(&held);
+        formed.extend(ids(&staged));
+    }
+    formed.sort();
+    assert_eq!(formed, ids(&all));
 }
 
 /// "Rows past their TTL that still exist are among them."

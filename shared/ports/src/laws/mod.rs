@@ -80,6 +80,7 @@ macro_rules! laws {
     (@ forming $fresh:expr, $run:expr) => {
         $crate::laws! { @@ $fresh, $run, forming, forming {
             staged_rows_come_in_order_once_they_have_settled,
+            a_backlog_is_formed_completely_and_each_event_once,
             rows_past_their_ttl_are_still_formed,
             forming_moves_rows_into_a_numbered_batch,
             a_missing_row_makes_the_whole_batch_stale,
