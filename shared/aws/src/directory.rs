@@ -40,17 +40,22 @@ impl Listed {
 impl Cloud {
     /// Writes organisations into the directory, each once per process; to be done before the first of their rows.
     pub(crate) async fn list(&self, orgs: BTreeSet<&OrgId>) -> PortResult<()> {
+        let new: Vec<OrgId> =
+            orgs.into_iter().filter(|org| !self.0.listed.holds(org)).cloned().collect();
+        stream::iter(new)
+            .map(|org| async move { self.list_one(org).await })
+            .buffer_unordered(PUTS_AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    async fn list_one(&self, org: OrgId) -> PortResult<()> {
         let table = self.resources().name(Resource::Delivery)?;
-        for org in orgs {
-            if self.0.listed.holds(org) {
-                continue;
-            }
-            let item = key(placement::directory(org), org.as_str());
-            let put = self.0.dynamodb.put_item().table_name(table).set_item(Some(item));
-            let put = patiently(|| put.clone().send()).await;
-            put.map_err(|error| port_error("directory.list", error))?;
-            self.0.listed.add(org.clone());
-        }
+        let item = key(placement::directory(&org), org.as_str());
+        let put = self.0.dynamodb.put_item().table_name(table).set_item(Some(item));
+        let put = patiently(|| put.clone().send()).await;
+        put.map_err(|error| port_error("directory.list", error))?;
+        self.0.listed.add(org);
         Ok(())
     }
 
@@ -87,3 +92,4 @@ impl Cloud {
 
 const LISTED_MAX: usize = 10_000;
 const PARTITIONS_AT_ONCE: usize = 8;
+const PUTS_AT_ONCE: usize = 32;
