@@ -164,7 +164,7 @@ impl Cloud {
         let answer = item::key(partition(&key.org), format!("R#{}", key.id));
         let found = self.get_all(OPERATION, Resource::Delivery, vec![answer]).await?;
         if let Some(answer) = found.first() {
-            trace.pass(answer.millis("at")?, "enriched", answer.text("json")?);
+            trace.pass(answer.millis("at")?, "enriched", answer.text("answer")?);
         }
         Ok(())
     }
