@@ -1,5 +1,7 @@
 //! Quarantine: many records at once, bytes that are gone, rows that are still staged, and time that is over.
 
+use std::sync::LazyLock;
+
 use aws::resources::Resource;
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::{Code, Timestamp};
@@ -12,13 +14,19 @@ use ports::{
     stream::StreamSource as _,
 };
 
-use crate::support::{Rig, acme, id, now, row};
+use crate::{
+    support::{Rig, acme, id, now, row},
+    wire::Reply,
+};
+
+/// The same record has arrived at the same time, however long a test takes.
+static START: LazyLock<Timestamp> = LazyLock::new(now);
 
 fn record(number: usize) -> Quarantined {
     Quarantined {
         shard: "shardId-000000000000".to_owned(),
         sequence: format!("{number:056}"),
-        arrived_at: now().plus_ms(i64::try_from(number).unwrap() - 600_000),
+        arrived_at: START.plus_ms(i64::try_from(number).unwrap() - 600_000),
         reason: Code::InvalidValue,
         path: None,
         org: Some(acme()),
@@ -62,6 +70,23 @@ fn a_released_record_leaves_neither_item_nor_bytes() {
         assert_eq!(list.contents().len(), 0);
         let books = rig.books().await;
         assert_eq!((books.accepted, books.counted, books.quarantined.len()), (0, 0, 0));
+    });
+}
+
+#[test]
+fn a_lost_answer_books_nothing_twice() {
+    standin::run(async {
+        let rig = Rig::open().await;
+        rig.wire.script("TransactWriteItems", Reply::Lost);
+        rig.cloud.hold(&[record(1), record(2)]).await.unwrap();
+        rig.cloud.hold(&[record(1), record(2)]).await.unwrap();
+        let books = rig.books().await;
+        assert_eq!((books.accepted, books.quarantined["invalid_value"]), (2, 2));
+        rig.wire.script("TransactWriteItems", Reply::Lost);
+        assert!(rig.cloud.release(&record(1), Put::Nothing).await.unwrap());
+        let books = rig.books().await;
+        assert_eq!((books.accepted, books.quarantined["invalid_value"]), (1, 1));
+        assert_eq!(held(&rig).await, [record(2)]);
     });
 }
 
