@@ -146,7 +146,7 @@ impl Cloud {
             return Err(PortError::permanent(operation, "more writes than a transaction takes"));
         }
         let items: Vec<_> = writes.into_iter().map(Write::into_item).collect();
-        let token = format!("{:032x}", fastrand::u128(..));
+        let mut token = new_token();
         let mut patience = Patience::new();
         loop {
             let request = self.0.dynamodb.transact_write_items().client_request_token(&token);
@@ -158,7 +158,9 @@ impl Cloud {
                 Verdict::Refused(positions) => return Ok(Outcome::Refused(positions)),
                 Verdict::Busy if patience.holds().await => {}
                 Verdict::Busy => return Err(PortError::transient(operation, told(&error))),
-                Verdict::Failed => return Err(port_error(operation, error)),
+                Verdict::UsedToken if patience.holds().await => token = new_token(),
+                Verdict::Malformed(what) => return Err(PortError::permanent(operation, what)),
+                Verdict::UsedToken | Verdict::Failed => return Err(port_error(operation, error)),
             }
         }
     }
@@ -250,13 +252,21 @@ impl Patience {
 enum Verdict {
     Refused(Vec<usize>),
     Busy,
+    /// Another request has carried this token.
+    UsedToken,
+    /// One of the writes can never be carried out.
+    Malformed(String),
     Failed,
 }
 
 fn judged<R>(error: &SdkError<TransactWriteItemsError, R>) -> Verdict {
     let Some(service) = error.as_service_error() else { return Verdict::Failed };
     let TransactWriteItemsError::TransactionCanceledException(cancelled) = service else {
-        return if is_busy(service.code()) { Verdict::Busy } else { Verdict::Failed };
+        return match service.code() {
+            Some("IdempotentParameterMismatchException") => Verdict::UsedToken,
+            code if is_busy(code) => Verdict::Busy,
+            Some(_) | None => Verdict::Failed,
+        };
     };
     let reasons = cancelled.cancellation_reasons();
     // A condition that does not hold is true whatever else was in the way.
@@ -267,10 +277,20 @@ fn judged<R>(error: &SdkError<TransactWriteItemsError, R>) -> Verdict {
     if !refused.is_empty() {
         return Verdict::Refused(refused);
     }
+    let malformed = reasons.iter().find(|reason| reason.code() == Some("ValidationError"));
+    if let Some(reason) = malformed {
+        return Verdict::Malformed(reason.message().unwrap_or("a write is malformed").to_owned());
+    }
     let passes = |reason: &CancellationReason| {
         reason.code().is_none_or(|code| code == "None" || is_busy(Some(code)))
     };
     if reasons.iter().all(passes) { Verdict::Busy } else { Verdict::Failed }
+}
+
+/// Any: only repeats of this one request may carry it. Made of what is written it would let whoever writes the same again
+/// be told that it is committed, where the ports promise to say that it was there.
+fn new_token() -> String {
+    format!("{:032x}", fastrand::u128(..))
 }
 
 fn told<R>(error: &SdkError<TransactWriteItemsError, R>) -> String {

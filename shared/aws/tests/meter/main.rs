@@ -3,7 +3,6 @@
 //! `scripts/stand-ins run cargo nextest run -p aws --all-features --test meter --no-capture` prints the bills.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
-#![expect(clippy::print_stdout, reason = "figures are there to be quoted")]
 
 mod bill;
 mod gate;
@@ -12,8 +11,8 @@ mod wire;
 
 use aws::{Cloud, access};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use contract::{Timestamp, kinesis::PartialBatchAnswer};
-use ports::{clock::Clock, reference::Reference};
+use contract::{Timestamp, kinesis::PartialBatchAnswer, limits::DAY_MS};
+use ports::{accounts::Accounts, clock::Clock, reference::Reference};
 use processor::{Invocation, Processor};
 use standin::Corner;
 
@@ -48,10 +47,20 @@ impl Metered {
         let invocation = Invocation::default();
         let (bill, answer) = self.meter.run(self.processor.handle(&batch, &invocation)).await;
         assert_eq!(answer.unwrap(), PartialBatchAnswer::done());
+        bill.assert_agrees();
         bill
+    }
+
+    /// All of these are counted, each once.
+    async fn is_exact(&self, events: u64) {
+        let (from, to) = (shape::arrival().plus_ms(-2 * DAY_MS), shape::arrival().plus_ms(DAY_MS));
+        let cells = self.corner.cloud().counters(None, from, to).await.unwrap();
+        let whole = cells.iter().filter(|(cell, _)| cell.product.is_none());
+        assert_eq!(whole.map(|(_, count)| count.events).sum::<u64>(), events);
     }
 }
 
+/// The goal is 400 units for 1,000 events whose names are known, in six round trips.
 #[test]
 fn a_thousand_events_cost_what_was_promised() {
     standin::run(async {
@@ -60,18 +69,30 @@ fn a_thousand_events_cost_what_was_promised() {
         let assigned: Vec<_> = happenings.iter().filter_map(|one| one.assigned.clone()).collect();
         metered.corner.cloud().assign(&assigned).await.unwrap();
         let first = metered.handle(&happenings, 1).await;
-        println!("1,000 events, the first of a day: {first}");
+        println!("1,000 events, the first of a process and of a day: {first}");
         let known = metered.handle(&happenings, 2).await;
         println!("1,000 events, every name known: {known}");
+        assert_eq!((first.write_units(), first.round_trips()), (515, 9));
+        assert_eq!((known.write_units(), known.read_units), (350, 60));
+        assert_eq!((known.calls.len(), known.round_trips()), (9, 6));
+        metered.is_exact(2_000).await;
     });
 }
 
+/// The goal is 250 units for each 1,000 of as many events as a payload holds.
 #[test]
 fn a_full_payload_costs_less_for_each_event() {
     standin::run(async {
         let metered = Metered::open().await;
         let happenings = shape::happenings(4_460);
-        println!("4,460 events, the first of a day: {}", metered.handle(&happenings, 1).await);
-        println!("4,460 events, every name known: {}", metered.handle(&happenings, 2).await);
+        let first = metered.handle(&happenings, 1).await;
+        println!("4,460 events, the first of a process and of a day: {first}");
+        let known = metered.handle(&happenings, 2).await;
+        println!("4,460 events, every name known: {known}");
+        let each_thousand = known.write_units() * 1_000 / 4_460;
+        println!("{each_thousand} write units for each 1,000");
+        assert_eq!((first.write_units(), known.write_units(), each_thousand), (908, 670, 150));
+        assert_eq!(known.read_units, 105);
+        metered.is_exact(8_920).await;
     });
 }
