@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use aws::{
     Cloud,
     access::Access,
+    ledger::Lane,
     resources::{Resource, Resources},
 };
 use contract::{Timestamp, kinesis::RecordBatch};
@@ -30,7 +31,8 @@ async fn serve() -> Result<(), Error> {
     let variable = |name: &str| std::env::var(name).ok();
     let config = Config::read(variable)?;
     let resources = Resources::read(NEEDED, variable)?;
-    let cloud = Cloud::new(&Access::read(variable)?, resources);
+    let lane = Lane::of(&variable("AWS_LAMBDA_LOG_STREAM_NAME").unwrap_or_default());
+    let cloud = Cloud::new(&Access::read(variable)?, resources).with_lane(lane);
     let processor = &Processor::new(cloud, SystemClock);
     run(service_fn(async |event: LambdaEvent<RecordBatch>| {
         let deadline = i64::try_from(event.context.deadline).map(Timestamp::from_ms).ok();

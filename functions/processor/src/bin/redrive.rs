@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use aws::{
     Cloud,
     access::Access,
+    ledger::Lane,
     resources::{Resource, Resources},
 };
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
@@ -29,7 +30,8 @@ async fn main() -> ExitCode {
 async fn serve() -> Result<(), Error> {
     let variable = |name: &str| std::env::var(name).ok();
     let resources = Resources::read(NEEDED, variable)?;
-    let cloud = Cloud::new(&Access::read(variable)?, resources);
+    let lane = Lane::of(&variable("AWS_LAMBDA_LOG_STREAM_NAME").unwrap_or_default());
+    let cloud = Cloud::new(&Access::read(variable)?, resources).with_lane(lane);
     let processor = &Processor::new(cloud, SystemClock);
     run(service_fn(async |_: LambdaEvent<Value>| {
         let redriven = processor.redrive_held().await?;

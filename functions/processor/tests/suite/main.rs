@@ -4,6 +4,7 @@
 mod counting;
 mod ends;
 mod failing;
+mod narrow;
 mod poison;
 mod reporting;
 mod rescue;
