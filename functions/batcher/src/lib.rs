@@ -23,6 +23,8 @@ pub mod call;
 pub mod config;
 mod delivering;
 mod forming;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 mod memory;
 pub mod random;
 pub mod report;

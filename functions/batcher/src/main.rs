@@ -10,19 +10,17 @@ use aws::{
     secrets::{Reference, StoredCredentials},
 };
 use batcher::{
-    Batcher, Connector, Settings,
-    call::Call,
+    Batcher,
     config::{Config, Target},
+    lambda::serve,
     random::SystemRandom,
 };
 use connector::{
     HttpEndpoint,
     mock::{MockConnector, Quirks},
 };
-use contract::Timestamp;
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use lambda_runtime::Error;
 use ports::clock::{Entropy, SystemClock};
-use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -46,28 +44,17 @@ async fn start() -> Result<(), Error> {
         Target::Connector { base, key, signing } => {
             let [key, signing] = [key, signing].map(|set| Reference::parse(set.reveal()));
             let secrets = StoredCredentials::new(cloud.clone(), key, signing);
-            serve(cloud, HttpEndpoint::new(base, secrets, &settings.policy)?, settings).await
+            let endpoint = HttpEndpoint::new(base, secrets, &settings.policy)?;
+            serve(&Batcher::new(cloud, endpoint, SystemClock, settings)).await
         }
         Target::Mock => {
             tracing::warn!("deliveries go to the built-in mock: no connector is configured");
             let (profile, seed) = (&settings.profile, SystemRandom.bytes());
             let mock = MockConnector::start(profile, Quirks::default(), SystemClock, seed).await?;
-            serve(cloud, mock.endpoint(&settings.policy)?, settings).await
+            let endpoint = mock.endpoint(&settings.policy)?;
+            serve(&Batcher::new(cloud, endpoint, SystemClock, settings)).await
         }
     }
-}
-
-async fn serve<E: Connector>(cloud: Cloud, endpoint: E, settings: Settings) -> Result<(), Error> {
-    let batcher = &Batcher::new(cloud, endpoint, SystemClock, settings);
-    run(service_fn(async |event: LambdaEvent<Value>| {
-        let deadline = i64::try_from(event.context.deadline).map(Timestamp::from_ms).ok();
-        match Call::of(&event.payload) {
-            Call::Tick => drop(batcher.tick(deadline).await?),
-            Call::Urgent(org) => drop(batcher.urgent(&org).await?),
-        }
-        Ok::<_, Error>(())
-    }))
-    .await
 }
 
 const NEEDED: &[Resource] =

@@ -104,7 +104,11 @@ impl Access {
             .http_client(http)
             .sleep_impl(TokioSleep::new())
             .timeout_config(timeouts)
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
+            .retry_config(
+                RetryConfig::standard()
+                    .with_max_attempts(ATTEMPTS_MAX)
+                    .with_initial_backoff(BACKOFF),
+            )
             .build();
         Self { config, endpoints: Vec::new() }
     }
@@ -233,6 +237,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 const ATTEMPTS_MAX: u32 = 4;
+/// The SDK's second is most of what an attempt may take.
+const BACKOFF: Duration = Duration::from_millis(50);
 /// Shorter than a frozen environment's pause, so that a thawed one seldom starts on a dead connection.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -1,0 +1,156 @@
+"""Events through a deployed stage, followed to the end."""
+
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+import boto3
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--stage", default="standin")
+    arguments.add_argument("--events", type=int, default=400)
+    arguments.add_argument("--org", default="smoke")
+    arguments.add_argument("--patience", type=int, default=720, help="seconds until it gives up")
+    given = arguments.parse_args()
+    stage = Stage(given.stage)
+    before = stage.ledger(given.org)
+    key = stage.tribo("keys", "create", "--org", given.org, "--scope", "ingest")["key"]
+
+    emitted = stage.emit()
+    sent = stage.send(key, given.org, given.events)
+    forward = sent["friction"] + emitted
+    print(f"sent {given.events} events through the door, {emitted} through the instrumented function")
+
+    expected = {
+        "accepted": before["accepted"] + given.events + emitted,
+        "delivered": before["delivered"] + forward,
+    }
+    report = stage.settle(given.org, expected, given.patience)
+    subprocess.run([*stage.command("ledger"), "--org", given.org], check=False)
+    sys.stdout.flush()
+    place = stage.tribo("where", sent["first"], "--org", given.org)
+    for station in place["stations"]:
+        print(f"  {station['at']}  {station['station']:<12} {station['detail']}")
+    row = report["orgs"][0]
+    wrong = [f"{name} is {row[name]}, not {value}" for name, value in expected.items() if row[name] != value]
+    if wrong or not report["balanced"]:
+        sys.exit("smoke: " + "; ".join(wrong or ["the ledger does not balance"]))
+    print("every event is accounted for")
+
+
+class Stage:
+    """A deployed stage, as its file of names tells."""
+
+    def __init__(self, name):
+        file = ROOT / ".tribo" / f"{name}.env"
+        if not file.exists():
+            sys.exit(f"smoke: no {file.relative_to(ROOT)}: scripts/deploy writes it")
+        lines = (line.split("=", 1) for line in file.read_text().splitlines() if "=" in line and line[0] != "#")
+        self.name, self.names = name, dict(lines)
+        self.binary = os.environ.get("TRIBO") or str(ROOT / "target/release/tribo")
+        if not pathlib.Path(self.binary).exists():
+            sys.exit(f"smoke: no {self.binary}: cargo build --release -p tribo --features aws")
+
+    def command(self, *arguments):
+        return [self.binary, "--log", "error", *arguments, "--stage", self.name]
+
+    def tribo(self, *arguments):
+        done = subprocess.run([*self.command(*arguments), "--json"], capture_output=True, text=True, check=False)
+        if done.returncode not in (0, 5):
+            sys.exit(f"smoke: tribo {arguments[0]}: {done.stderr.strip()}")
+        return json.loads(done.stdout)
+
+    def ledger(self, org):
+        done = subprocess.run(
+            [*self.command("ledger"), "--org", org, "--json"], capture_output=True, text=True, check=False
+        )
+        # An organisation that does not exist yet has no row.
+        row = json.loads(done.stdout)["orgs"][0] if done.returncode in (0, 5) else {}
+        return {"accepted": row.get("accepted", 0), "delivered": row.get("delivered", 0)}
+
+    def emit(self):
+        """Invokes the instrumented function, where it is deployed; answers how many events it emitted."""
+        client = boto3.client(
+            "lambda", region_name="eu-central-1", endpoint_url=self.names.get("AWS_ENDPOINT_URL_LAMBDA")
+        )
+        name = "friction_emitter_example" + ("" if self.name == "prod" else f"-{self.name}")
+        stored = 0
+        for number in range(30):
+            verdict = {
+                "user": f"user{number % 7}@example.org",
+                "session": f"session-{number % 7}",
+                "feature": "answers",
+                "confidence": 0.4,
+                "seconds": 30,
+                "action": ["edited", "challenged", "abandoned"][number % 3],
+            }
+            try:
+                answer = client.invoke(FunctionName=name, Payload=json.dumps(verdict))
+            except client.exceptions.ResourceNotFoundException:
+                print(f"{name} is not deployed (EmitterExample=true deploys it)")
+                return 0
+            told = json.loads(answer["Payload"].read())
+            if answer.get("FunctionError"):
+                sys.exit(f"smoke: {name}: {told}")
+            stored += told["stored"]
+        return stored
+
+    def send(self, key, org, count):
+        """Sends events to the door, every other one of friction."""
+        now = datetime.datetime.now(datetime.timezone.utc)
+        run = now.strftime("%Y%m%d%H%M%S")
+        lines = []
+        for number in range(count):
+            event = {
+                "eventId": f"smoke-{run}-{number:05}",
+                "occurredAt": now.isoformat(),
+                "orgId": org,
+                "actorId": f"user{number % 23}@example.org",
+                "sessionId": f"session-{number % 23}",
+            }
+            if number % 2 == 0:
+                event |= {"eventType": "friction.abandon", "traceComponent": "transparency"}
+            else:
+                event |= {"eventType": "ui.click", "screen": f"/page/{number % 5}", "element": {"key": "save"}}
+            lines.append(json.dumps(event))
+        with tempfile.NamedTemporaryFile("w", suffix=".ndjson") as file:
+            file.write("\n".join(lines) + "\n")
+            file.flush()
+            command = [self.binary, "--log", "error", "send", file.name, "--url", self.names["DOOR_URL"], "--json"]
+            told = subprocess.run(
+                [*command, "--no-resume"],
+                env={**os.environ, "TRIBO_KEY": key},
+                stdout=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+        answer = json.loads(told.stdout or "{}")
+        if answer.get("accepted") != count:
+            sys.exit(f"smoke: the door took {answer.get('accepted')} of {count} events: {answer}")
+        return {"friction": (count + 1) // 2, "first": f"smoke-{run}-00000"}
+
+    def settle(self, org, expected, patience):
+        """Waits until everything arrived, or nothing more can be hoped for."""
+        end = time.monotonic() + patience
+        while True:
+            report = self.tribo("ledger", "--org", org)
+            row = report["orgs"][0]
+            if report["balanced"] and all(row[name] >= value for name, value in expected.items()):
+                return report
+            if time.monotonic() > end:
+                return report
+            time.sleep(2)
+
+
+if __name__ == "__main__":
+    main()
