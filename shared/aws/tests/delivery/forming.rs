@@ -224,10 +224,10 @@ fn a_busy_table_is_tried_again_and_then_left() {
     });
 }
 
-fn sealed(segment: &str) -> Item {
-    let slot = place_start().ms() >> 20;
-    let place = format!("F#acme#0#{slot}");
-    let mut seal = item([("pk", place.as_str()), ("sk", segment)]);
+/// The first segment of the coarsest place of these rows, if it says that the place is full.
+fn sealed(rows: &[StagedEvent]) -> Item {
+    let slot = rows[0].staged_at.ms() >> 20;
+    let mut seal = item([("pk", &format!("F#acme#0#{slot}")), ("sk", "0000")]);
     seal.insert("seal".to_owned(), AttributeValue::Bool(true));
     seal
 }
@@ -239,7 +239,7 @@ fn below_a_sealed_place_events_take_more_places_and_fewer_of_them_fit() {
         // Eight finer places of 66 seconds each, twelve or thirteen events in each.
         let rows = timed_rows(100, 5_200);
         rig.cloud.stage(&rows).await.unwrap();
-        rig.put(Resource::Dedupe, sealed("0000")).await;
+        rig.put(Resource::Dedupe, sealed(&rows)).await;
         let mut lease = rig.lease().await;
         let sizes = form_all(&rig.cloud, &mut lease).await;
         assert!(sizes[0] < 96 && sizes[0] > 80, "{sizes:?}");
@@ -257,7 +257,7 @@ fn a_place_that_is_sealed_between_reading_and_forming_makes_the_batch_smaller_an
         let mut lease = rig.lease().await;
         let read = rig.cloud.staged(&acme(), now(), 96).await.unwrap();
         assert_eq!(read.len(), 96);
-        rig.put(Resource::Dedupe, sealed("0000")).await;
+        rig.put(Resource::Dedupe, sealed(&rows)).await;
         let outcome = rig.cloud.form(&lease, Some(batch(&lease, &read)), &[], now()).await.unwrap();
         assert_eq!(outcome, FormOutcome::Stale { gone: Vec::new(), forwarded: Vec::new() });
         form_all(&rig.cloud, &mut lease).await;

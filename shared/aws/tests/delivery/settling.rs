@@ -161,6 +161,17 @@ fn a_settlement_that_names_other_events_than_its_batch_changes_nothing() {
 }
 
 #[test]
+fn a_settlement_is_announced_at_once_and_as_one_thing() {
+    standin::run(async {
+        let rig = Rig::open().await;
+        let (lease, batch) = rig.formed(&rows(0..4)).await;
+        rig.cloud.settle(&lease, &batch.seq, partial(&batch, 1, 0), now()).await.unwrap();
+        assert_eq!(rig.network.calls("PutEvents"), 1);
+        assert_eq!(rig.items(Resource::Delivery, "D#acme", "O#").await.len(), 0);
+    });
+}
+
+#[test]
 fn what_the_bus_did_not_take_is_published_by_the_next_holder_of_the_lease() {
     standin::run(async {
         let rig = Rig::open().await;

@@ -105,14 +105,15 @@ fn rescued(row: &StagedEvent, rescues: u32) -> StagedEvent {
 fn of_a_rescue_and_a_door_at_once_the_row_that_is_staged_stays() {
     standin::run(async {
         let rig = Rig::open().await;
-        let past = rescued(&rows(0..1)[0], RESCUES_MAX + 1);
-        let (other, staged) = (rig.other(), rows(0..1));
+        let row = rows(0..1).remove(0);
+        let past = rescued(&row, RESCUES_MAX + 1);
+        let (other, staged) = (rig.other(), [row.clone()]);
         let door = Box::pin(async move {
             other.stage(&staged).await.unwrap();
         });
         rig.network.arrange("TransactWriteItems", "event.0000", Trouble::Meanwhile(door));
         rig.cloud.rescue(&[past]).await.unwrap();
-        assert_eq!(rig.cloud.staged(&acme(), now(), 10).await.unwrap(), rows(0..1));
+        assert_eq!(rig.cloud.staged(&acme(), now(), 10).await.unwrap(), [row]);
         assert_eq!(rig.items(Resource::Delivery, "D#acme", "P#").await.len(), 0);
         assert_eq!(rig.booked("parked").await, 0);
     });

@@ -53,6 +53,17 @@ fn submission(org: &OrgId, numbers: std::ops::Range<usize>) -> Submission {
     Submission { at, idempotency: None, entries }
 }
 
+/// Events 0 to 3, and events 2 to 5: two of them in both.
+fn overlapping(org: &OrgId) -> [Submission; 2] {
+    let mut first = submission(org, 0..6);
+    let mut second = Submission { entries: first.entries.split_off(2), ..first.clone() };
+    first.entries.extend(second.entries.iter().take(2).cloned());
+    for (index, entry) in second.entries.iter_mut().enumerate() {
+        entry.answer.index = index;
+    }
+    [first, second]
+}
+
 fn statuses(receipt: Receipt) -> Vec<(EventStatus, Option<Code>)> {
     match receipt {
         Receipt::Stored(answers) => {
@@ -108,9 +119,10 @@ pub async fn a_repeated_event_is_a_duplicate_and_is_not_written_again<
     world: W,
 ) {
     let acme = org("acme");
-    ok(world.submit(submission(&acme, 0..4)).await);
+    let [first, second] = overlapping(&acme);
+    ok(world.submit(first).await);
     let before = records(&world).await;
-    let again = statuses(ok(world.submit(submission(&acme, 2..6)).await));
+    let again = statuses(ok(world.submit(second).await));
     let (known, new) = ((EventStatus::Duplicate, None), (EventStatus::Accepted, None));
     assert_eq!(again, [known, known, new, new]);
     assert_eq!(records(&world).await.len(), before.len() + 2);
@@ -149,9 +161,10 @@ pub async fn a_staged_event_that_comes_again_is_a_duplicate<W: Intake + Forming 
     world: W,
 ) {
     let acme = org("acme");
-    ok(world.submit(submission(&acme, 0..4)).await);
+    let [first, second] = overlapping(&acme);
+    ok(world.submit(first).await);
     let before = (changes(&world).await.len(), records(&world).await.len());
-    let again = statuses(ok(world.submit(submission(&acme, 2..6)).await));
+    let again = statuses(ok(world.submit(second).await));
     let [staged, streamed, new @ ..] = again.as_slice() else { panic!("four answers") };
     assert_eq!(*staged, (EventStatus::Duplicate, None));
     assert_eq!(new, [(EventStatus::Accepted, None); 2]);
@@ -259,10 +272,13 @@ pub async fn one_tenant_does_not_use_up_the_ids_of_another<W: Intake + Forming +
 pub async fn staging_twice_is_staging_once<W: Staging + Forming + StreamSource>(world: W) {
     let acme = org("acme");
     assert_eq!(ok(world.stage(&[]).await), []);
-    assert_eq!(ok(world.stage(&rows(&acme, 0..3)).await), [Staged::New; 3]);
-    let again = ok(world.stage(&rows(&acme, 1..4)).await);
+    let all = rows(&acme, 0..4);
+    let (first, again) = (all.iter().take(3), all.iter().skip(1));
+    let first = ok(world.stage(&first.cloned().collect::<Vec<_>>()).await);
+    assert_eq!(first, [Staged::New; 3]);
+    let again = ok(world.stage(&again.cloned().collect::<Vec<_>>()).await);
     assert_eq!(again, [Staged::Known, Staged::Known, Staged::New]);
-    assert_eq!(ids(&ok(world.staged(&acme, now(), 10).await)), ids(&rows(&acme, 0..4)));
+    assert_eq!(ids(&ok(world.staged(&acme, now(), 10).await)), ids(&all));
     assert_eq!(changes(&world).await.len(), 4);
 }
 
