@@ -5,7 +5,7 @@ use std::{error::Error, io::Write as _, path::PathBuf, process::ExitCode, time::
 use aws::access::Access;
 use clap::Parser;
 use serde_json::json;
-use standin::platform::{Pace, Plan, Platform, serve};
+use standin::platform::{Pace, Plan, Platform, serve, serve_invocations};
 use tokio::{io::AsyncReadExt as _, net::TcpListener};
 
 /// Runs a deployed suite on the stand-ins.
@@ -61,14 +61,18 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let logs = arguments.logs.as_deref();
     let platform = Platform::start(&plan, &access, &arguments.binaries, logs, pace).await?;
     let listener = TcpListener::bind(&arguments.listen).await?;
-    let url = format!("http://{}", listener.local_addr()?);
+    let door = format!("http://{}", listener.local_addr()?);
     let api = tokio::spawn(serve(listener, platform.function(&plan.http)?));
-    writeln!(std::io::stdout(), "{}", json!({"url": url}))?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let invoke = format!("http://{}", listener.local_addr()?);
+    let invocations = tokio::spawn(serve_invocations(listener, platform.functions().clone()));
+    writeln!(std::io::stdout(), "{}", json!({"door": door, "invoke": invoke}))?;
     tokio::select! {
         () = ended(arguments.until_stdin_ends) => {}
         interrupted = tokio::signal::ctrl_c() => interrupted?,
     }
     api.abort();
+    invocations.abort();
     let books = platform.connector().books();
     let told = json!({
         "connector": {

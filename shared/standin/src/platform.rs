@@ -26,7 +26,7 @@ use pump::{FunctionError, Pump, Settings, StreamFunction};
 use serde_json::json;
 use tokio::{sync::watch, task::JoinSet};
 
-pub use gateway::serve;
+pub use gateway::{serve, serve_invocations};
 pub use plan::{FunctionPlan, MappingPlan, Plan, SchedulePlan};
 
 use crate::{
@@ -132,6 +132,12 @@ impl Platform {
     pub fn function(&self, name: &str) -> io::Result<Arc<Function>> {
         let found = self.functions.get(name).map(Arc::clone);
         found.ok_or_else(|| io::Error::other(format!("the plan has no function {name}")))
+    }
+
+    /// Every function, by its name.
+    #[must_use]
+    pub fn functions(&self) -> &BTreeMap<String, Arc<Function>> {
+        &self.functions
     }
 
     /// What a function asked the services for so far.

@@ -1,13 +1,14 @@
 //! The HTTP API in front of a function: a request becomes the event of payload format 2.0, its answer becomes a response.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{DefaultBodyLimit, Path, Request, State},
     http::{HeaderName, HeaderValue, Response, StatusCode},
     response::IntoResponse,
+    routing::post,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use contract::Timestamp;
@@ -44,6 +45,39 @@ async fn pass(State(function): State<Arc<Function>>, request: Request) -> axum::
     response(&answer).unwrap_or_else(|| {
         (StatusCode::BAD_GATEWAY, r#"{"message":"Internal Server Error"}"#).into_response()
     })
+}
+
+/// Serves Lambda's `Invoke` for every function of a platform, until the listener fails.
+///
+/// # Errors
+/// The listener.
+pub async fn serve_invocations(
+    listener: TcpListener,
+    functions: BTreeMap<String, Arc<Function>>,
+) -> std::io::Result<()> {
+    let routes = Router::new()
+        .route("/2015-03-31/functions/{name}/invocations", post(invoke))
+        .with_state(Arc::new(functions));
+    axum::serve(listener, routes).await
+}
+
+async fn invoke(
+    State(functions): State<Arc<BTreeMap<String, Arc<Function>>>>,
+    Path(name): Path<String>,
+    payload: Bytes,
+) -> axum::response::Response {
+    let Some(function) = functions.get(&name) else {
+        let told = r#"{"Type":"User","Message":"Function not found"}"#;
+        return (StatusCode::NOT_FOUND, [("x-amzn-errortype", "ResourceNotFoundException")], told)
+            .into_response();
+    };
+    match function.invoke(payload).await {
+        Ok(answer) => answer.into_response(),
+        Err(failure) => {
+            let told = json!({"errorType": "Unhandled", "errorMessage": failure.to_string()});
+            ([("x-amz-function-error", "Unhandled")], told.to_string()).into_response()
+        }
+    }
 }
 
 /// The event of payload format 2.0. The gateway hands every body on in base64 unless its type is text.
