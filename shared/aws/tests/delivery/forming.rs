@@ -155,14 +155,8 @@ fn a_row_that_ttl_takes_between_reading_and_writing_keeps_the_others_out() {
         let rows = rows(0..3);
         rig.cloud.stage(&rows).await.unwrap();
         let lease = rig.lease().await;
-        let (client, table) =
-            (rig.corner.access().dynamodb(), rig.table(Resource::Staging).to_owned());
         let found = rig.items(Resource::Staging, "", "event.0001").await;
-        let ttl = Box::pin(async move {
-            let key = |name: &str| found[0].get(name).cloned().unwrap();
-            let delete = client.delete_item().table_name(table);
-            delete.key("pk", key("pk")).key("sk", key("sk")).send().await.unwrap();
-        });
+        let ttl = rig.deletion(Resource::Staging, &found[0]);
         rig.network.arrange("TransactWriteItems", "", Trouble::Meanwhile(ttl));
         let outcome = rig.cloud.form(&lease, Some(batch(&lease, &rows)), &[], now()).await.unwrap();
         assert_eq!(outcome, FormOutcome::Stale { gone: vec![id(1)], forwarded: Vec::new() });
@@ -180,6 +174,23 @@ fn a_batch_whose_answer_was_lost_is_formed_once() {
         rig.network.arrange("TransactWriteItems", "", Trouble::Lose);
         let outcome = rig.cloud.form(&lease, Some(batch(&lease, &rows)), &[], now()).await.unwrap();
         assert_eq!(outcome, FormOutcome::Formed, "the repeat carries the same token");
+        assert_batched(&rig, &rows).await;
+    });
+}
+
+#[test]
+fn a_batch_whose_answer_was_lost_in_a_busy_table_is_formed_once() {
+    standin::run(async {
+        let rig = Rig::open().await;
+        let rows = timed_rows(5, 10);
+        rig.cloud.stage(&rows).await.unwrap();
+        let lease = rig.lease().await;
+        // The client gives up after four attempts; the next call is the same transaction all the same.
+        rig.network.arrange("TransactWriteItems", "", Trouble::Lose);
+        let busy = || Trouble::Error("TransactionInProgressException");
+        rig.network.arrange_all(3, "TransactWriteItems", "", busy);
+        let outcome = rig.cloud.form(&lease, Some(batch(&lease, &rows)), &[], now()).await.unwrap();
+        assert_eq!(outcome, FormOutcome::Formed);
         assert_batched(&rig, &rows).await;
     });
 }

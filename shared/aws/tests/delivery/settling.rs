@@ -252,6 +252,26 @@ fn of_two_who_unpark_the_same_event_one_does() {
 }
 
 #[test]
+fn an_event_that_left_its_parking_place_in_the_meantime_is_in_no_batch() {
+    standin::run(async {
+        let rig = Rig::open().await;
+        let (lease, batch) = rig.formed(&rows(0..2)).await;
+        rig.cloud.settle(&lease, &batch.seq, partial(&batch, 0, 0), now()).await.unwrap();
+        let found = rig.items(Resource::Delivery, "D#acme", "P#event.0001").await;
+        rig.network.arrange(
+            "TransactWriteItems",
+            "",
+            Trouble::Meanwhile(rig.deletion(Resource::Delivery, &found[0])),
+        );
+        let again = named_batch(&sequence(lease.next_seq), [id(0), id(1)]);
+        let outcome = rig.cloud.unpark(&lease, again, now()).await.unwrap();
+        assert_eq!(outcome, FormOutcome::Stale { gone: vec![id(1)], forwarded: Vec::new() });
+        assert_eq!(rig.cloud.head(&acme()).await.unwrap(), None);
+        assert_eq!(rig.booked("parked").await, 2);
+    });
+}
+
+#[test]
 fn all_ninety_six_parked_events_go_on_in_one_batch() {
     standin::run(async {
         let rig = Rig::open().await;

@@ -1,6 +1,6 @@
 //! A corner with a network in between, events, and what lies in a table.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, pin::Pin};
 
 use aws::{Cloud, resources::Resource};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -76,6 +76,21 @@ impl Rig {
     pub(crate) async fn put(&self, resource: Resource, item: Item) {
         let put = self.corner.access().dynamodb().put_item().table_name(self.table(resource));
         put.set_item(Some(item)).send().await.unwrap();
+    }
+
+    /// Deletes an item, once somebody waits for it.
+    pub(crate) fn deletion(
+        &self,
+        resource: Resource,
+        item: &Item,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let delete = self.corner.access().dynamodb().delete_item();
+        let key = |name: &str| item[name].clone();
+        let delete = delete.table_name(self.table(resource)).key("pk", key("pk"));
+        let delete = delete.key("sk", key("sk"));
+        Box::pin(async move {
+            delete.send().await.unwrap();
+        })
     }
 
     pub(crate) async fn lease(&self) -> Lease {
