@@ -39,39 +39,55 @@ impl Cloud {
 
     /// The logs of places.
     ///
-    /// Most often nobody else wrote to them since, which one call tells for a hundred of them: it asks for the segment
-    /// that would come next. Numbers leave no gap, because the segments of a place expire together.
+    /// Most often nobody else wrote to them since, or once, which one call tells for a hundred of them: it asks for the
+    /// segment that would come next. Numbers leave no gap, because the segments of a place expire together.
     pub(super) async fn logs(
         &self,
         places: BTreeSet<PlaceKey>,
         freshness: Freshness,
     ) -> PortResult<Logs> {
         let mut logs = Logs::new();
-        let mut behind = HashMap::new();
+        let mut behind = Vec::new();
         for place in places {
             match self.0.markers.log(&place, freshness) {
                 Known::Enough(log) => drop(logs.insert(place, log)),
-                Known::Behind(log) => drop(behind.insert(place.partition(), (place, log))),
+                Known::Behind(log) => behind.push((place, log)),
             }
         }
-        let next = behind.iter().map(|(pk, (_, log))| key(pk, segment_key(log.next()))).collect();
-        let mut grown = Vec::new();
-        for item in self.get_all(OPERATION, Resource::Dedupe, next).await? {
-            let (place, mut log) =
-                behind.remove(item.text("pk")?).ok_or_else(|| malformed("pk"))?;
-            append(&mut log, &item)?;
-            grown.push((place, log));
+        let mut read = Vec::new();
+        for _ in 0..STEPS_MAX {
+            behind = self.step(behind, &mut read).await?;
         }
-        let grown: Vec<(PlaceKey, Arc<Log>)> = stream::iter(grown)
+        let far_behind: Vec<(PlaceKey, Arc<Log>)> = stream::iter(behind)
             .map(|(place, log)| self.read_on(place, log))
             .buffer_unordered(READS_AT_ONCE)
             .try_collect()
             .await?;
-        for (place, log) in behind.into_values().chain(grown) {
+        for (place, log) in read.into_iter().chain(far_behind) {
             self.0.markers.hold(place.clone(), &log);
             logs.insert(place, log);
         }
         Ok(logs)
+    }
+
+    /// Reads the next segment of each place; what has none is read, and the others remain.
+    async fn step(
+        &self,
+        places: Vec<(PlaceKey, Arc<Log>)>,
+        read: &mut Vec<(PlaceKey, Arc<Log>)>,
+    ) -> PortResult<Vec<(PlaceKey, Arc<Log>)>> {
+        let mut places: HashMap<String, (PlaceKey, Arc<Log>)> =
+            places.into_iter().map(|(place, log)| (place.partition(), (place, log))).collect();
+        let next = places.iter().map(|(pk, (_, log))| key(pk, segment_key(log.next()))).collect();
+        let mut grown = Vec::new();
+        for item in self.get_all(OPERATION, Resource::Dedupe, next).await? {
+            let (place, mut log) =
+                places.remove(item.text("pk")?).ok_or_else(|| malformed("pk"))?;
+            append(&mut log, &item)?;
+            grown.push((place, log));
+        }
+        read.extend(places.into_values());
+        Ok(grown)
     }
 
     /// Reads what was appended to a place since.
@@ -117,3 +133,5 @@ fn append(log: &mut Arc<Log>, item: &Item) -> PortResult<()> {
 }
 
 const OPERATION: &str = "markers.read";
+/// So many segments are asked for one by one; then the rest of a place is read at once.
+const STEPS_MAX: usize = 2;

@@ -49,9 +49,15 @@ impl Bill {
         self.writes.values().map(|(.., units)| units).sum()
     }
 
-    /// The stand-in, which follows the same rules, comes to the same sums.
+    /// Those of writes that were not carried out.
+    pub(crate) fn cancelled_units(&self) -> usize {
+        self.writes.get("cancelled").map_or(0, |(.., units)| *units)
+    }
+
+    /// The stand-in, which follows the same rules, comes to the same sums. What was cancelled it does not bill.
     pub(crate) fn assert_agrees(&self) {
-        let ours = [self.write_units(), self.read_units].map(|units| u32::try_from(units).unwrap());
+        let ours = [self.write_units() - self.cancelled_units(), self.read_units]
+            .map(|units| u32::try_from(units).unwrap());
         let stated = [self.stated_write_units, self.stated_read_units];
         assert_eq!(ours.map(f64::from), stated, "write units, read units");
     }

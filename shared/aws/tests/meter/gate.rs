@@ -90,29 +90,27 @@ impl Gate {
                 woken: Arc::clone(&woken),
                 outer: context.waker().clone(),
             }));
-            loop {
-                woken.store(false, Ordering::SeqCst);
-                if let Poll::Ready(done) = work.as_mut().poll(&mut Context::from_waker(&waker)) {
-                    return Poll::Ready(done);
-                }
-                if !woken.load(Ordering::SeqCst) && !self.open() {
-                    return Poll::Pending;
-                }
+            woken.store(false, Ordering::SeqCst);
+            if let Poll::Ready(done) = work.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return Poll::Ready(done);
             }
+            // Whoever was woken meanwhile is polled again first: the runtime makes tasks pause of its own accord.
+            if !woken.load(Ordering::SeqCst) {
+                self.open();
+            }
+            Poll::Pending
         })
         .await
     }
 
     /// Lets the answers of a round through if all of them are there.
-    fn open(&self) -> bool {
+    fn open(&self) {
         let mut held = self.0.lock().unwrap();
-        if held.asked == 0 || held.waiting.len() < held.asked {
-            return false;
+        if held.asked > 0 && held.waiting.len() >= held.asked {
+            held.rounds += 1;
+            held.asked = 0;
+            held.waiting.drain(..).for_each(Waker::wake);
         }
-        held.rounds += 1;
-        held.asked = 0;
-        held.waiting.drain(..).for_each(Waker::wake);
-        true
     }
 }
 

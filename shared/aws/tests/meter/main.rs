@@ -9,7 +9,7 @@ mod gate;
 mod shape;
 mod wire;
 
-use aws::{Cloud, access};
+use aws::{Cloud, access, ledger::Lane};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use contract::{Timestamp, kinesis::PartialBatchAnswer, limits::DAY_MS};
 use ports::{accounts::Accounts, clock::Clock, reference::Reference};
@@ -31,6 +31,8 @@ struct Metered {
     corner: Corner,
     meter: Meter,
     processor: Processor<Cloud, Still>,
+    /// Of another shard, in another lane.
+    other: Processor<Cloud, Still>,
 }
 
 impl Metered {
@@ -38,8 +40,12 @@ impl Metered {
         let corner = Corner::open().await;
         let meter = Meter::new(access::http_client(), corner.access().dynamodb());
         let access = corner.access().clone().with_http(SharedHttpClient::new(meter.clone()));
-        let cloud = Cloud::new(&access, corner.resources().clone());
-        Self { corner, meter, processor: Processor::new(cloud, Still) }
+        let processor = |lane: &str| {
+            let cloud = Cloud::new(&access, corner.resources().clone());
+            Processor::new(cloud.with_lane(Lane::of(lane)), Still)
+        };
+        let (one, other) = (processor("one"), processor("other"));
+        Self { corner, meter, processor: one, other }
     }
 
     async fn handle(&self, happenings: &[Happening], seed: u64) -> Bill {
@@ -47,6 +53,23 @@ impl Metered {
         let invocation = Invocation::default();
         let (bill, answer) = self.meter.run(self.processor.handle(&batch, &invocation)).await;
         assert_eq!(answer.unwrap(), PartialBatchAnswer::done());
+        bill.assert_agrees();
+        bill
+    }
+
+    /// Two processors handle a half each, in lockstep: nobody ever knows what the other one writes.
+    async fn handle_at_once(&self, happenings: &[Happening], seed: u64) -> Bill {
+        let (left, right) = happenings.split_at(happenings.len() / 2);
+        let (left, right) = (shape::batch(left, seed), shape::batch(right, seed + 1));
+        let invocation = Invocation::default();
+        let both = futures::future::join(
+            self.processor.handle(&left, &invocation),
+            self.other.handle(&right, &invocation),
+        );
+        let (bill, (left, right)) = self.meter.run(both).await;
+        for answer in [left, right] {
+            assert_eq!(answer.unwrap(), PartialBatchAnswer::done());
+        }
         bill.assert_agrees();
         bill
     }
@@ -94,5 +117,22 @@ fn a_full_payload_costs_less_for_each_event() {
         assert_eq!((first.write_units(), known.write_units(), each_thousand), (908, 670, 150));
         assert_eq!(known.read_units, 105);
         metered.is_exact(8_920).await;
+    });
+}
+
+/// Places are shared by all shards: who comes second reads again and repeats what had an organisation in common.
+#[test]
+fn two_shards_at_the_same_moment_repeat_what_they_have_in_common() {
+    standin::run(async {
+        let metered = Metered::open().await;
+        let happenings = shape::happenings(1_000);
+        metered.handle_at_once(&happenings, 1).await;
+        let known = metered.handle_at_once(&happenings, 3).await;
+        println!("1,000 events over two shards in lockstep, every name known: {known}");
+        let cancelled = known.cancelled_units();
+        assert_eq!(known.write_units() - cancelled, 510);
+        // Who comes first, and hence whose transactions are cancelled, nobody says.
+        assert!((1..=300).contains(&cancelled), "{cancelled}");
+        metered.is_exact(2_000).await;
     });
 }

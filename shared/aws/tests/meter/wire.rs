@@ -112,14 +112,36 @@ impl HttpConnector for Wire {
     }
 }
 
+impl Seen {
+    /// Bills what was not written as if it had been, which is the most it can cost.
+    fn cancelled(&mut self, writes: &[Value]) {
+        for write in writes {
+            let (_, write) = write.as_object().unwrap().iter().next().unwrap();
+            let put = write["Item"].as_object().map(bill::item_bytes);
+            let key = &write["Key"];
+            let known =
+                self.sizes.get(&address(write, key.as_object().map_or(&write["Item"], |_| key)));
+            let bytes = put.or(known.copied()).unwrap_or(1);
+            self.bill.write("cancelled", bytes, Price::InTransaction);
+        }
+    }
+}
+
 impl Meter {
     async fn table_call(&self, target: &str, asked: &Value, told: &Value, is_done: bool) {
         let operation = target.rsplit('.').next().unwrap();
         match operation {
             "TransactWriteItems" => {
-                assert!(is_done, "nobody else writes: {told}");
-                self.transaction(asked["TransactItems"].as_array().unwrap()).await;
-                self.state_write(told);
+                let writes = asked["TransactItems"].as_array().unwrap();
+                if is_done {
+                    self.transaction(writes).await;
+                    self.state_write(told);
+                } else {
+                    assert!(
+                        told["__type"].as_str().unwrap().ends_with("TransactionCanceledException")
+                    );
+                    self.seen.lock().unwrap().cancelled(writes);
+                }
             }
             "PutItem" => {
                 self.write(asked, &asked["Item"], Price::Alone);
@@ -164,16 +186,25 @@ impl Meter {
 
     /// Bills a write by the size of its item before or after, whichever is larger.
     fn write(&self, write: &Value, after: &Value, price: Price) {
-        let text = |name: &str| Some(after.get(name)?["S"].as_str().unwrap().to_owned());
-        let partition = text("pk").or_else(|| text("partition_key")).unwrap();
-        let sort = text("sk").or_else(|| text("sort_key")).unwrap();
-        let after = bill::item_bytes(after.as_object().unwrap());
-        let what = if partition.starts_with("C#") { &sort } else { &partition };
+        let (partition, sort) = parts(after);
+        let bytes = bill::item_bytes(after.as_object().unwrap());
+        let what = if partition.starts_with("C#") { sort } else { partition };
         let mut seen = self.seen.lock().unwrap();
-        let key = format!("{} {partition} {sort}", write["TableName"]);
-        let before = seen.sizes.insert(key, after).unwrap_or(0);
-        seen.bill.write(what.split('#').next().unwrap(), before.max(after), price);
+        let before = seen.sizes.insert(address(write, after), bytes).unwrap_or(0);
+        seen.bill.write(what.split('#').next().unwrap(), before.max(bytes), price);
     }
+}
+
+fn address(write: &Value, item: &Value) -> String {
+    let (partition, sort) = parts(item);
+    format!("{} {partition} {sort}", write["TableName"])
+}
+
+/// Both parts of an item's key.
+fn parts(item: &Value) -> (&str, &str) {
+    let text = |name: &str| item.get(name)?["S"].as_str();
+    let partition = text("pk").or_else(|| text("partition_key")).unwrap();
+    (partition, text("sk").or_else(|| text("sort_key")).unwrap())
 }
 
 async fn read(answer: &mut HttpResponse) -> Result<(Value, bool), ConnectorError> {
