@@ -331,7 +331,7 @@ fn no_function_asks_for_what_its_role_does_not_grant() {
             wrong
                 .extend(idle.map(|name| format!("{code} is granted {name} and never asks for it")));
         }
-        assert!(wrong.is_empty(), "{wrong:#?}");
+        assert!(wrong.is_empty(), "{wrong:#?}\n{}", suite.log("redrive"));
         suite.platform.stop().await;
     });
 }
@@ -353,7 +353,7 @@ fn everything(name: &str) -> Value {
     let pillar = json!({"traceComponent": "transparency"});
     let lost = events::row(&events::event(ORG, &format!("{name}.1"), "friction.abandon", &pillar));
     let change = contract::change::ChangeRecord::ttl_removal(&lost, standin::now());
-    let urgent = json!({"traceComponent": "transparency", "severity": 5, "actorId": "u1.1.0000000000000000000000000"});
+    let urgent = json!({"traceComponent": "transparency", "severity": 5, "actorId": "u1.1.00000000000000000000000000"});
     let urgent = events::event(ORG, &format!("{name}.2"), "friction.rage_quit", &urgent);
     let change = serde_json::to_vec(&change).unwrap();
     events::kinesis([
@@ -384,6 +384,18 @@ const RARE: &[(&str, &str, &str)] = &[
         "secretsmanager:GetSecretValue",
         "the stand-in's connector has its credentials in variables",
     ),
+    (
+        "processor",
+        "dynamodb:ConditionCheckItem",
+        "what TTL took too often is parked unless it is staged again",
+    ),
+    (
+        "redrive",
+        "dynamodb:ConditionCheckItem",
+        "what TTL took too often is parked unless it is staged again",
+    ),
+    ("processor", "dynamodb:Query", "a place to which others wrote more than once is read on"),
+    ("redrive", "dynamodb:Query", "a place to which others wrote more than once is read on"),
     ("ingest", "kms:GenerateMac", "the root of the pseudonyms lies in the secret here"),
 ];
 const PATIENCE: Duration = Duration::from_secs(180);

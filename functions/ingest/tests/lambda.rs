@@ -1,9 +1,5 @@
 //! The real binary of the door, behind a Runtime API and over stand-ins.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test may stop at the first surprise"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use std::io::Write as _;
 

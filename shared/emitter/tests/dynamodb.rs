@@ -64,11 +64,9 @@ async fn staged(corner: &Corner) -> Vec<StagedEvent> {
 
 fn row(item: &HashMap<String, AttributeValue>) -> StagedEvent {
     let image = item.iter().filter_map(|(name, value)| {
-        let value = match value {
-            AttributeValue::S(text) => Attribute::S(text.as_str().into()),
-            AttributeValue::N(number) => Attribute::N(number.as_str().into()),
-            _ => return None,
-        };
+        let text = value.as_s().ok().map(|text| Attribute::S(text.as_str().into()));
+        let number = || value.as_n().ok().map(|number| Attribute::N(number.as_str().into()));
+        let value = text.or_else(number)?;
         Some((name.as_str().into(), value))
     });
     change::row(&image.collect()).unwrap()
