@@ -18,7 +18,9 @@ use std::{
 };
 
 use contract::{OrgId, Timestamp, limits::MARKER_TTL_MS};
-use domain::markers::{self, Append, Log, Lookup, Mark, PackedId, Place, Plan, SealRule, Segment};
+use domain::markers::{
+    self, Append, Level, Log, Lookup, Mark, PackedId, Place, Plan, SealRule, Segment,
+};
 use ports::{PortResult, ledger::EventKey};
 
 use crate::{
@@ -46,6 +48,15 @@ pub(crate) struct NewMark {
     pub(crate) payload: u32,
     /// An id that tells no time is remembered for 35 days from here.
     pub(crate) arrived_at: Timestamp,
+}
+
+impl NewMark {
+    /// An id that tells its time is remembered as long as its places would be.
+    fn expires_at(&self) -> Timestamp {
+        let from_arrival = self.arrived_at.plus_ms(MARKER_TTL_MS);
+        let place = PackedId::of(&self.key.id).map(|id| id.place(Level::Fine).expires_at());
+        place.map_or(from_arrival, |place| place.max(from_arrival))
+    }
 }
 
 /// How markers are left.
@@ -145,8 +156,7 @@ impl MarkWrite {
             Target::Alone(mark) => {
                 let mut item = key(self.memory.marker_partition(&mark.key), "0");
                 item.insert(self.memory.payload().to_owned(), number(mark.payload));
-                let expiry = mark.arrived_at.plus_ms(MARKER_TTL_MS);
-                item.insert(TTL.to_owned(), ttl(expiry));
+                item.insert(TTL.to_owned(), ttl(mark.expires_at()));
                 item
             }
         }
