@@ -1,6 +1,9 @@
 //! Events, and counting them as a processor does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 use aws::Cloud;
 use contract::{Event, EventId, OrgId, Timestamp, limits::HOUR_MS};
@@ -16,9 +19,11 @@ use ports::{
 };
 use serde_json::json;
 
-/// Some hours ago: every test's events happen in the hour before.
+/// Some hours ago, and the same all through a test.
 pub(crate) fn base() -> Timestamp {
-    standin::now().hour().plus_ms(-3 * HOUR_MS)
+    static BASE: LazyLock<Timestamp> =
+        LazyLock::new(|| standin::now().hour().plus_ms(-3 * HOUR_MS));
+    *BASE
 }
 
 pub(crate) fn acme() -> OrgId {
