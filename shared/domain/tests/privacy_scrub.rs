@@ -316,6 +316,8 @@ proptest! {
     fn an_address_is_found_in_any_surroundings(
         before in "([ -?a-z]{0,20}[ \"<(])?", local in "[a-z][a-z0-9.]{0,10}[a-z]", after in "([ \">,)][ -?]{0,20})?",
     ) {
+        // It names a repository, and stays.
+        prop_assume!(local != "git");
         let text = format!("{before}{local}@example.org{after}");
         prop_assert!(!scrub(&text).text.contains(&format!("{local}@example.org")), "{}", scrub(&text).text);
     }
