@@ -45,6 +45,7 @@ struct Deployed {
     functions: BTreeMap<String, Arc<Function>>,
     cloud: Cloud,
     key: String,
+    stage: String,
     directory: TempDir,
 }
 
@@ -57,7 +58,7 @@ fn org() -> OrgId {
 impl Deployed {
     async fn new(pace: Pace) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let plan = apply(directory.path());
+        let (stage, plan) = apply(directory.path());
         let access = Access::read(|name| std::env::var(name).ok()).unwrap();
         let cloud = Cloud::new(&access, plan.resources());
         cloud.create(&org()).await.unwrap();
@@ -77,7 +78,7 @@ impl Deployed {
         let code = |name: &String| plan.functions[name].code.clone();
         let functions =
             platform.functions().iter().map(|(name, own)| (code(name), Arc::clone(own))).collect();
-        Self { platform, functions, cloud, key: key.reveal(), directory }
+        Self { platform, functions, cloud, key: key.reveal(), stage, directory }
     }
 
     fn function(&self, code: &str) -> &Arc<Function> {
@@ -124,6 +125,20 @@ impl Deployed {
         // What the table did not take in time waits in the host.
         while verdict("accepted").await > 0 {}
         stored
+    }
+
+    /// What an operator's command says of the stage; it must succeed.
+    fn tribo(&self, arguments: &[&str]) -> Value {
+        let built = std::env::current_exe().unwrap();
+        let done = Command::new(built.ancestors().nth(2).unwrap().join("tribo"))
+            .args(arguments)
+            .args(["--stage", &self.stage, "--json"])
+            .current_dir(self.directory.path())
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(done.status.success(), "tribo {arguments:?}: {told}");
+        serde_json::from_slice(&done.stdout).unwrap()
     }
 
     async fn ledger(&self) -> OrgLedger {
@@ -179,7 +194,7 @@ impl Deployed {
 }
 
 /// Makes a stage of its own on the stand-ins, as scripts/deploy --stand-in does.
-fn apply(directory: &Path) -> Plan {
+fn apply(directory: &Path) -> (String, Plan) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let plan = directory.join("plan.json");
     let stage = format!(
@@ -190,7 +205,7 @@ fn apply(directory: &Path) -> Plan {
         .args(["-m", "template.apply", "--plan"])
         .arg(&plan)
         .arg("--names")
-        .arg(directory.join("names.env"))
+        .arg(directory.join(format!(".tribo/{stage}.env")))
         .args([
             format!("Stage={stage}"),
             "EmitterExample=true".into(),
@@ -201,7 +216,7 @@ fn apply(directory: &Path) -> Plan {
         .output()
         .expect("scripts/stand-ins install prepares what this needs");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    serde_json::from_slice(&std::fs::read(plan).unwrap()).unwrap()
+    (stage, serde_json::from_slice(&std::fs::read(plan).unwrap()).unwrap())
 }
 
 /// Each function's binary where a deployment would lay it; they were built beside this test.
@@ -288,6 +303,17 @@ fn what_is_emitted_and_sent_is_counted_archived_and_delivered_once_whatever_dies
                 "{code} leaks: {log}"
             );
         }
+
+        assert_eq!(suite.tribo(&["ledger"])["balanced"], true);
+        assert_eq!(suite.tribo(&["orgs", "list"])["orgs"], json!([ORG]));
+        assert_eq!(suite.tribo(&["keys", "list"])["keys"][0]["org"], ORG);
+        assert_eq!(suite.tribo(&["where", "sent-00000"])["state"], "delivered");
+        assert_eq!(suite.tribo(&["where", "sent-00001"])["state"], "counted");
+        assert_eq!(suite.tribo(&["audit"])["counters"]["different"], 0);
+        let replay = ["replay", "--org", ORG, "--source", "archive", "--to", "counters"];
+        let (from, to) = (now.plus_ms(-3_600_000).to_string(), now.plus_ms(3_600_000).to_string());
+        let replayed = suite.tribo(&[&replay[..], &["--from", &from, "--to", &to]].concat());
+        assert_eq!((&replayed["found"], &replayed["replayed"]), (&json!(accepted), &json!(0)));
         suite.platform.stop().await;
     });
 }
