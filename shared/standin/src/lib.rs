@@ -20,7 +20,7 @@ use std::{
 
 use aws::{
     Cloud,
-    access::Access,
+    access::{Access, Service},
     resources::{Resource, Resources},
 };
 use ports::{
@@ -31,6 +31,7 @@ use tokio::runtime::Runtime;
 
 pub use changes::Changes;
 use lambda::{Function, Spec};
+use proxy::{Proxy, Weather};
 
 /// A test's own corner.
 #[derive(Debug, Clone)]
@@ -109,6 +110,24 @@ impl Corner {
     #[must_use]
     pub fn cloud(&self) -> Cloud {
         Cloud::new(&self.access, self.resources.clone())
+    }
+
+    /// The ports over this corner, whose services fail as `weather` says for as long as the ways are kept.
+    ///
+    /// # Panics
+    /// No port is free.
+    pub async fn behind(&self, weather: Arc<Weather>) -> (Cloud, Vec<Proxy>) {
+        let (mut access, mut ways) = (self.access.clone(), Vec::new());
+        for service in Service::ALL {
+            let Some(upstream) = self.access.endpoint(service) else { continue };
+            let way = match Proxy::start(upstream, Arc::clone(&weather)).await {
+                Ok(way) => way,
+                Err(error) => panic!("no way to a stand-in: {error}"),
+            };
+            access = access.with_endpoint(service, way.url());
+            ways.push(way);
+        }
+        (Cloud::new(&access, self.resources.clone()), ways)
     }
 
     /// What brings the staging table's changes to the stream, as DynamoDB does by itself.
