@@ -225,6 +225,10 @@ impl Function {
             if let Err(error) = kill {
                 panic!("kill: {error}");
             }
+            // It dies in its own time, and until then it seems to be there for the next invocation.
+            while is_running(pid) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
         }
     }
 
@@ -310,6 +314,13 @@ impl Api {
             None => StatusCode::BAD_REQUEST,
         }
     }
+}
+
+/// A process that has ended stays in the table, as a zombie, until it is waited for.
+fn is_running(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    state.is_some_and(|state| state != 'Z' && state != 'X')
 }
 
 fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
