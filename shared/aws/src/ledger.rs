@@ -2,7 +2,7 @@
 //!
 //! A transaction holds, for a chunk of events:
 //!
-//! - the markers, packed (see [`crate::markers`]), which exist already or come from this transaction alone;
+//! - the markers, packed (see `crate::markers`), which exist already or come from this transaction alone;
 //! - one update for each organisation, product and hour, which adds to all its counters, and to what the ledger books;
 //! - the dictionaries that grow, on the condition that nobody else let them grow.
 //!

@@ -6,7 +6,7 @@
 //! # Layout
 //!
 //! - [`access`]: region, credentials, endpoints, time limits; [`resources`]: which table, stream, bucket is meant
-//! - [`fault`]: how a service's refusal becomes a [`ports::PortError`]
+//! - `fault`: how a service's refusal becomes a [`ports::PortError`]
 //! - one module per port, named like the port
 #![warn(missing_docs)]
 // What only a service that is left out would use.

@@ -26,7 +26,7 @@ pub struct Keys {
     pub seal: SealKey,
 }
 
-/// Reads what [`write`] has written.
+/// Reads what [`write()`] has written.
 ///
 /// # Errors
 /// [`InvalidKeyFile`], which repeats no part of a key.

@@ -5,7 +5,7 @@
 //! collide at that number and one of them reads again. A log that has grown long is sealed for ever, by the same rule,
 //! and its ids go on to a finer place, at the end to an item each.
 //!
-//! What is here decides and does nothing: [`look_up`] and [`plan`] work on the logs that the caller has read, and name
+//! What is here decides and does nothing: [`look_up`] and [`plan()`] work on the logs that the caller has read, and name
 //! those that it has to read first.
 
 mod log;
