@@ -10,6 +10,7 @@
 //! - [`kinesis`], [`change`]: what an event source mapping delivers, and what is answered
 //! - [`staged`]: the staging row and the records that a door writes
 //! - [`connector`]: the outbound batch and the connector's answer
+//! - [`session`], [`incident`]: what is made of events
 //! - [`ledger`], [`insights`], [`command`]: what operators read
 //! - `schema` (feature `schema`): the JSON Schemas of all this
 #![warn(missing_docs)]
@@ -22,6 +23,7 @@ pub mod context;
 pub mod event;
 pub mod event_type;
 pub mod ids;
+pub mod incident;
 pub mod ingest;
 pub mod insights;
 pub mod kinesis;
@@ -30,6 +32,7 @@ pub mod limits;
 pub mod problem;
 #[cfg(feature = "schema")]
 pub mod schema;
+pub mod session;
 pub mod staged;
 pub mod time;
 

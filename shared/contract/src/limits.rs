@@ -55,6 +55,25 @@ pub const ARCHIVE_BYTES_MAX: usize = 5 * 1024 * 1024;
 /// Most names (screens, elements, experiments) counted per organisation, product and day.
 pub const DICTIONARY_NAMES_MAX: usize = 200;
 
+/// A longer pause between two events of one owner ends the session, in ms; exactly this long does not.
+pub const SESSION_GAP_MS: i64 = 30 * MINUTE_MS;
+/// Activity that lasts longer is cut at fixed UTC multiples of this, in ms.
+pub const SESSION_CUT_MS: i64 = 12 * HOUR_MS;
+/// Most events of one session.
+pub const SESSION_EVENTS_MAX: usize = 5_000;
+/// Longer pauses do not count as active time, in ms.
+pub const ACTIVE_GAP_MS: i64 = MINUTE_MS;
+/// Most screens in a session's path.
+pub const PATH_SCREENS_MAX: usize = 20;
+/// Most screens in a flow's path.
+pub const FLOW_SCREENS_MAX: usize = 12;
+/// Least actors behind a number that leaves through the insights API.
+pub const K_ANONYMITY: usize = 5;
+/// Longest time that one question to the insights API may cover, in days.
+pub const INSIGHT_DAYS_MAX: i64 = 92;
+/// Most events that one page of a session's replay holds.
+pub const REPLAY_EVENTS_MAX: usize = 10_000;
+
 /// How far ahead of its arrival an event may claim to be before it is clamped, in ms.
 pub const CLOCK_AHEAD_MAX_MS: i64 = 5 * MINUTE_MS;
 /// Age at arrival beyond which an event is quarantined as late, and the horizon of "counted once", in ms.

@@ -1,0 +1,24 @@
+//! From counted events to understanding: what a session was, where it hurt, how much, and which way people go.
+//!
+//! Values in, values out, as in `domain`: no I/O, no clock, no randomness. Everything said about a session is a function of
+//! the set of its events, of the rules and of the baselines: duplicates, disorder and late events change the answer only by
+//! changing the set.
+//!
+//! ```text
+//! events of one owner ─► split ─► segments ─► derive (metrics, detect, score, flow) ─► sessions and incidents
+//!                                                                   │
+//! what is stored ─► reconcile ◄─────────────────────────────────────┘ ─► changes, and what they add to the cells
+//! ```
+//!
+//! # Layout
+//!
+//! - [`owner`]: whose events make a session, and their order
+//! - [`policy`]: pauses, limits and horizons
+//! - [`cells`]: sums and counts per day, from which every number of the insights is read
+//! - [`change`]: what one sweep of one owner commits
+#![warn(missing_docs)]
+
+pub mod cells;
+pub mod change;
+pub mod owner;
+pub mod policy;

@@ -1,0 +1,70 @@
+//! Pauses, limits and horizons of sessions.
+
+use contract::{
+    Timestamp,
+    limits::{
+        CLOCK_AHEAD_MAX_MS, DAY_MS, DEDUPE_HORIZON_MS, HOUR_MS, MINUTE_MS, SECOND_MS,
+        SESSION_CUT_MS, SESSION_EVENTS_MAX, SESSION_GAP_MS,
+    },
+};
+
+/// Every duration and limit of the way from events to sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionPolicy {
+    /// A longer pause ends a session; exactly this long does not. ms
+    pub gap_ms: i64,
+    /// How long after that a session is held open for events that are on their way. ms
+    pub grace_ms: i64,
+    /// Activity that lasts longer is cut at fixed UTC multiples of this. ms
+    pub cut_ms: i64,
+    /// Most events of one session.
+    pub events_max: usize,
+    /// Events that arrive later than this after they happened make no session. ms
+    pub late_ms: i64,
+    /// Sessions that began earlier than this before now do not change any more. ms
+    pub frozen_ms: i64,
+    /// How soon after an event an open session is looked at, for its incidents; nothing: only when it is due. ms
+    pub live_ms: Option<i64>,
+}
+
+impl SessionPolicy {
+    /// For a store that keeps events of sessions for nine days.
+    #[must_use]
+    pub fn nine_days() -> Self {
+        Self {
+            gap_ms: SESSION_GAP_MS,
+            grace_ms: CLOCK_AHEAD_MAX_MS,
+            cut_ms: SESSION_CUT_MS,
+            events_max: SESSION_EVENTS_MAX,
+            late_ms: 6 * DAY_MS,
+            frozen_ms: 6 * DAY_MS + 12 * HOUR_MS,
+            live_ms: None,
+        }
+    }
+
+    /// For a store that keeps events of sessions for as long as ids: whatever is accepted is sessionized.
+    #[must_use]
+    pub fn whole_horizon() -> Self {
+        Self {
+            late_ms: DEDUPE_HORIZON_MS,
+            frozen_ms: DEDUPE_HORIZON_MS + 12 * HOUR_MS,
+            live_ms: Some(5 * SECOND_MS),
+            ..Self::nine_days()
+        }
+    }
+
+    /// True when an event of `occurred` that arrived at `arrived` comes too late for a session.
+    #[must_use]
+    pub fn is_late(&self, occurred: Timestamp, arrived: Timestamp) -> bool {
+        arrived.since_ms(occurred) > self.late_ms
+    }
+
+    /// When a session whose last event is at `last` may be closed.
+    #[must_use]
+    pub fn closes_at(&self, last: Timestamp) -> Timestamp {
+        last.plus_ms(self.gap_ms).plus_ms(self.grace_ms)
+    }
+}
+
+/// How long a task may stay open, ms of event time.
+pub const TASK_OPEN_MAX_MS: i64 = 15 * MINUTE_MS;

@@ -1,0 +1,185 @@
+//! Events of sessions in order, and what is made of them.
+
+use contract::{Event, OrgId, ProductId, Timestamp, incident::Rule, session::SessionId};
+use friction::{
+    cells::{Cell, CellKey, CellKind},
+    change::{Head, Notice, SessionState, StoredIncident, StoredSession, Sweep},
+    owner::{Owner, Position},
+};
+
+use crate::PortResult;
+
+/// An event for the log of its owner.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoggedEvent {
+    /// Whose.
+    pub owner: Owner,
+    /// The event.
+    pub event: Event,
+}
+
+/// Every event of an owner, in the order of time.
+pub trait EventLog: Send + Sync {
+    /// Appends events. Appending one again (same owner, time and id) changes nothing: the first body stays.
+    fn append(&self, events: &[LoggedEvent]) -> impl Future<Output = PortResult<()>> + Send;
+
+    /// Up to `limit` events of `owner`, in order, after `after` and not before `from`. Strongly consistent.
+    fn read(
+        &self,
+        owner: &Owner,
+        from: Timestamp,
+        after: Option<&Position>,
+        limit: usize,
+    ) -> impl Future<Output = PortResult<Vec<Event>>> + Send;
+}
+
+/// That events came, and when somebody has to look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arming {
+    /// Whose.
+    pub owner: Owner,
+    /// Events at and after this time are new.
+    pub dirty_from: Timestamp,
+    /// When somebody has to look.
+    pub due_at: Timestamp,
+}
+
+/// Who is to be looked at, and when.
+pub trait Heads: Send + Sync {
+    /// Raises the version of each head, lowers `dirty_from` and `due_at` to what is given where that is earlier (nothing
+    /// counts as latest). Arming again raises the version again and changes nothing else.
+    fn arm(&self, armings: &[Arming]) -> impl Future<Output = PortResult<()>> + Send;
+
+    /// Up to `limit` owners of `lane` whose time has come, most overdue first. May be a moment old. Of `lanes` lanes each
+    /// owner is in one, whatever `lanes` is.
+    fn due(
+        &self,
+        lane: Lane,
+        now: Timestamp,
+        limit: usize,
+    ) -> impl Future<Output = PortResult<Vec<Owner>>> + Send;
+
+    /// The head of `owner`. Strongly consistent.
+    fn head(&self, owner: &Owner) -> impl Future<Output = PortResult<Option<Head>>> + Send;
+}
+
+/// A part of all owners, so that several sweepers can share the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lane {
+    /// Which one, from 0.
+    pub index: u32,
+    /// Of how many; a power of two up to 32.
+    pub of: u32,
+}
+
+/// What became of a sweep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SweepOutcome {
+    /// Everything is durable.
+    Committed,
+    /// Something came meanwhile: nothing was written. Read again.
+    Stale,
+}
+
+/// What is stored of an owner.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Stored {
+    /// Sessions in every state, by beginning.
+    pub sessions: Vec<StoredSession>,
+    /// Incidents, retracted ones included, by time.
+    pub incidents: Vec<StoredIncident>,
+}
+
+/// Sessions and incidents of owners.
+pub trait Sessions: Send + Sync {
+    /// What is stored of `owner` that ended at `from` or later. Strongly consistent.
+    fn stored(
+        &self,
+        owner: &Owner,
+        from: Timestamp,
+    ) -> impl Future<Output = PortResult<Stored>> + Send;
+
+    /// Commits a sweep: sessions, incidents, cells, notices and the head, all or nothing; `Stale` when the head is not of
+    /// the sweep's version any more. Repeating a committed sweep answers `Stale` and changes nothing.
+    fn commit(&self, sweep: Sweep) -> impl Future<Output = PortResult<SweepOutcome>> + Send;
+}
+
+/// Notices that were committed and not yet announced.
+pub trait Notices: Send + Sync {
+    /// Up to `limit` of them, in the order of their commits.
+    fn unsent(&self, limit: usize) -> impl Future<Output = PortResult<Vec<Notice>>> + Send;
+
+    /// Announces them to whoever listens and forgets them. At least once: listeners recognise a repeat by its id.
+    fn send(&self, notices: &[Notice]) -> impl Future<Output = PortResult<()>> + Send;
+}
+
+/// A time and who it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    /// The tenant.
+    pub org: OrgId,
+    /// The tenant's product; nothing for all of them.
+    pub product: Option<ProductId>,
+    /// From.
+    pub from: Timestamp,
+    /// To, exclusive.
+    pub to: Timestamp,
+}
+
+/// Which sessions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionQuery {
+    /// When they began.
+    pub span: Span,
+    /// In which state; nothing: open and closed.
+    pub state: Option<SessionState>,
+    /// Those that come after this one; newest come first.
+    pub after: Option<(Timestamp, SessionId)>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Which incidents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncidentQuery {
+    /// When they began.
+    pub span: Span,
+    /// Of which rule; nothing: of every rule.
+    pub rule: Option<Rule>,
+    /// Those of this session only.
+    pub session: Option<SessionId>,
+    /// Those that come after this one; newest come first.
+    pub after: Option<(Timestamp, String)>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// What the insights are read from. Retracted incidents and superseded sessions are not found by questions, a superseded
+/// session is by its id.
+pub trait Understanding: Send + Sync {
+    /// The cells of a kind whose day is within the span.
+    fn cells(
+        &self,
+        span: &Span,
+        kind: CellKind,
+    ) -> impl Future<Output = PortResult<Vec<(CellKey, Cell)>>> + Send;
+
+    /// Sessions, newest first.
+    fn sessions(
+        &self,
+        query: &SessionQuery,
+    ) -> impl Future<Output = PortResult<Vec<StoredSession>>> + Send;
+
+    /// Incidents, newest first.
+    fn incidents(
+        &self,
+        query: &IncidentQuery,
+    ) -> impl Future<Output = PortResult<Vec<StoredIncident>>> + Send;
+
+    /// A session of `org` by its id, and whose it is.
+    fn session(
+        &self,
+        org: &OrgId,
+        id: &SessionId,
+    ) -> impl Future<Output = PortResult<Option<(Owner, StoredSession)>>> + Send;
+}
