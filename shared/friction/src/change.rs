@@ -66,6 +66,8 @@ pub struct StoredIncident {
     pub incident: Incident,
     /// It turned out not to be one: an event that came late explains it.
     pub retracted: bool,
+    /// Counts what was said about it, from 1: found, retracted, found again.
+    pub revision: u32,
 }
 
 /// What one sweep of one owner commits.
@@ -92,7 +94,7 @@ pub struct Sweep {
 /// What is announced when it is committed, and kept until it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// `session:<id>:<revision>`, `incident:<id>:<what was said before>`: the same fact has the same id.
+    /// `session:<id>:<revision>`, `incident:<id>:<revision>`: the same fact has the same id.
     pub id: String,
     /// `session.closed`, `session.superseded`, `incident.<rule>`, `incident.retracted`.
     pub kind: String,
