@@ -14,11 +14,16 @@
 //!
 //! - [`owner`]: whose events make a session, and their order
 //! - [`policy`]: pauses, limits and horizons
+//! - [`mod@split`], [`metrics`]: events into sessions, and what is counted in one
 //! - [`cells`]: sums and counts per day, from which every number of the insights is read
 //! - [`change`]: what one sweep of one owner commits
 #![warn(missing_docs)]
 
 pub mod cells;
 pub mod change;
+pub mod metrics;
 pub mod owner;
 pub mod policy;
+#[cfg(test)]
+mod sample;
+pub mod split;

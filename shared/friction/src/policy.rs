@@ -1,7 +1,7 @@
 //! Pauses, limits and horizons of sessions.
 
 use contract::{
-    Timestamp,
+    Event, EventType, Timestamp,
     limits::{
         CLOCK_AHEAD_MAX_MS, DAY_MS, DEDUPE_HORIZON_MS, HOUR_MS, MINUTE_MS, SECOND_MS,
         SESSION_CUT_MS, SESSION_EVENTS_MAX, SESSION_GAP_MS,
@@ -57,6 +57,17 @@ impl SessionPolicy {
     #[must_use]
     pub fn is_late(&self, occurred: Timestamp, arrived: Timestamp) -> bool {
         arrived.since_ms(occurred) > self.late_ms
+    }
+
+    /// When to look at an owner to whom `event` came at `now`: soon where open sessions are looked at, when the task that it
+    /// begins was open for too long, or when its session may be closed.
+    #[must_use]
+    pub fn look_at(&self, event: &Event, now: Timestamp) -> Timestamp {
+        let closes_at = self.closes_at(event.occurred_at.max(now.plus_ms(-self.gap_ms)));
+        let soon = self.live_ms.map(|live_ms| now.plus_ms(live_ms));
+        let task = (event.event_type == EventType::TaskStarted)
+            .then(|| event.occurred_at.plus_ms(TASK_OPEN_MAX_MS).max(now));
+        [soon, task].into_iter().flatten().fold(closes_at, Timestamp::min)
     }
 
     /// When a session whose last event is at `last` may be closed.
