@@ -141,6 +141,8 @@ codes! {
     ForeignOrigin = "foreign_origin";
     /// A parameter outside its range or grammar.
     InvalidParameter = "invalid_parameter";
+    /// A cursor that was not given out for this question.
+    BadCursor = "bad_cursor";
     /// A bug: it is logged under the request id.
     Internal = "internal";
 }

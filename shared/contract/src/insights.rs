@@ -1,4 +1,15 @@
 //! What an organisation is told about its friction.
+//!
+//! - here: what the connector says about an organisation
+//! - [`asked`]: what an answer is about, and what it is based on
+//! - [`overview`], [`hotspots`], [`trace`]: sums and means over sessions
+//! - [`pages`]: sessions, incidents and events themselves
+
+pub mod asked;
+pub mod hotspots;
+pub mod overview;
+pub mod pages;
+pub mod trace;
 
 use serde::{Deserialize, Serialize};
 
