@@ -288,6 +288,7 @@ fn announcements(
         kind,
         org: org.clone(),
         at: now,
+        detail: None,
     };
     kinds.into_iter().filter(|(is, _)| *is).map(|(_, kind)| announcement(kind)).collect()
 }

@@ -348,7 +348,8 @@ fn announcement(org: &OrgId, at: Timestamp) -> Announcement {
     // Repeats within the interval are one fact and have one id.
     let interval = at.ms().div_euclid(URGENT_INTERVAL_MS);
     let kind = AnnouncementKind::OrgUrgent;
-    Announcement { id: format!("{}/{org}/{interval}", kind.as_str()), kind, org: org.clone(), at }
+    let id = format!("{}/{org}/{interval}", kind.as_str());
+    Announcement { id, kind, org: org.clone(), at, detail: None }
 }
 
 fn is_urgent(item: &Item) -> bool {

@@ -56,6 +56,7 @@ impl Fact {
             kind: *kind,
             org: self.org.clone(),
             at: self.at,
+            detail: None,
         })
     }
 }

@@ -54,13 +54,18 @@ impl Cloud {
 }
 
 fn entry(announcement: &Announcement, bus: &str) -> PutEventsRequestEntry {
-    let Announcement { id, kind, org, at } = announcement;
-    let detail = json!({"id": id, "org": org, "at": at});
+    let Announcement { id, kind, org, at, detail } = announcement;
+    let mut told = json!({"id": id, "org": org, "at": at});
+    if let (Some(told), Some(fact)) = (told.as_object_mut(), detail) {
+        // A fact that is no JSON is told as text.
+        let fact = serde_json::from_str(fact).unwrap_or_else(|_| fact.as_str().into());
+        told.insert("detail".to_owned(), fact);
+    }
     PutEventsRequestEntry::builder()
         .event_bus_name(bus)
         .source(SOURCE)
         .detail_type(kind.as_str())
-        .detail(detail.to_string())
+        .detail(told.to_string())
         .build()
 }
 

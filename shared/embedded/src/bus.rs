@@ -50,12 +50,13 @@ impl Store {
 /// Announces with the commit. A repeat is heard again and kept once.
 pub(crate) fn announce(tx: &mut Tx<'_>, announcement: Announcement) -> Result<(), Fault> {
     tx.execute(
-        "INSERT INTO announcements (id, kind, org, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+        "INSERT INTO announcements (id, kind, org, at, detail) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
         params![
             announcement.id,
             announcement.kind.as_str(),
             announcement.org.as_str(),
-            announcement.at.ms()
+            announcement.at.ms(),
+            announcement.detail
         ],
     )?;
     tx.announcements.push(announcement);
@@ -68,7 +69,7 @@ fn announcements(
     limit: i64,
 ) -> Result<Vec<(u64, Announcement)>, Fault> {
     let mut select = connection.prepare_cached(
-        "SELECT position, id, kind, org, at FROM announcements
+        "SELECT position, id, kind, org, at, detail FROM announcements
          WHERE position > ?1 ORDER BY position LIMIT ?2",
     )?;
     let mut found = select.query([after, limit])?;
@@ -77,17 +78,13 @@ fn announcements(
         let kind: String = row.get(2)?;
         let announcement = Announcement {
             id: row.get(1)?,
-            kind: KINDS
-                .into_iter()
-                .find(|known| known.as_str() == kind)
+            kind: AnnouncementKind::parse(&kind)
                 .ok_or(Fault::Invalid("a stored announcement is of no known kind"))?,
             org: rows::org(row.get(3)?)?,
             at: Timestamp::from_ms(row.get(4)?),
+            detail: row.get(5)?,
         };
         announcements.push((row.get(0)?, announcement));
     }
     Ok(announcements)
 }
-
-const KINDS: [AnnouncementKind; 3] =
-    [AnnouncementKind::OrgUrgent, AnnouncementKind::BatchDelivered, AnnouncementKind::BatchParked];

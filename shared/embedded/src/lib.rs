@@ -10,6 +10,7 @@
 //! - `intake`, `staging`, `stream`, `on_failure`: how events get in, and the log that carries them
 //! - `ledger`, `archive`, `quarantine`, `reference`: what the processor reads and writes
 //! - `leases`, `forming`, `outbox`, `parking`: the way to the connector
+//! - `owners`, `event_log`, `heads`, `sessions`, `cells`, `understanding`: events of sessions, and what is made of them
 //! - `keys`, `bus`, `accounts`, `whereabouts`: keys, announcements, reading
 //! - `checkpointer`, `expiry`, `retention`, `backup`: upkeep
 
@@ -18,25 +19,31 @@ mod archive;
 mod backup;
 mod books;
 mod bus;
+mod cells;
 mod checkpointer;
+mod event_log;
 mod events;
 mod expiry;
 pub mod fault;
 mod forming;
+mod heads;
 mod intake;
 mod keys;
 mod leases;
 mod ledger;
 mod on_failure;
 mod outbox;
+mod owners;
 mod parking;
 mod quarantine;
 mod reference;
 mod retention;
 mod rows;
 mod schema;
+mod sessions;
 mod staging;
 mod stream;
+mod understanding;
 mod whereabouts;
 mod workers;
 mod writer;

@@ -194,7 +194,7 @@ fn deliver(
     tx.books.add(org, DELIVERED, int(ids.len()));
     let kind = AnnouncementKind::BatchDelivered;
     let id = format!("{}/{org}/{}", kind.as_str(), batch.seq);
-    bus::announce(tx, Announcement { id, kind, org: org.clone(), at: now })
+    bus::announce(tx, Announcement { id, kind, org: org.clone(), at: now, detail: None })
 }
 
 fn park(

@@ -83,7 +83,7 @@ pub(crate) fn announce(
 ) -> Result<(), Fault> {
     let kind = AnnouncementKind::BatchParked;
     let id = format!("{}/{org}/{what}", kind.as_str());
-    bus::announce(tx, Announcement { id, kind, org: org.clone(), at: now })
+    bus::announce(tx, Announcement { id, kind, org: org.clone(), at: now, detail: None })
 }
 
 fn parked(

@@ -25,6 +25,11 @@ pub(crate) fn staged(row: &Row<'_>) -> Result<StagedEvent, Fault> {
     })
 }
 
+/// A column's text, not copied.
+pub(crate) fn text<'a>(row: &'a Row<'_>, column: usize) -> Result<&'a str, Fault> {
+    row.get_ref(column)?.as_str().map_err(|_| Fault::Invalid("a stored text is not one"))
+}
+
 pub(crate) fn org(text: String) -> Result<OrgId, Fault> {
     OrgId::parse(text).map_err(|_| Fault::Invalid("a stored organisation id is not one"))
 }

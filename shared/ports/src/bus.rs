@@ -1,6 +1,6 @@
 //! Announcements to whoever listens.
 
-use contract::{OrgId, Timestamp};
+use contract::{OrgId, Timestamp, incident::Rule};
 
 use crate::PortResult;
 
@@ -9,12 +9,14 @@ use crate::PortResult;
 pub struct Announcement {
     /// Deterministic: the same fact has the same id.
     pub id: String,
-    /// `org.urgent`, `batch.delivered`, `batch.parked`.
+    /// What is announced.
     pub kind: AnnouncementKind,
     /// The organisation.
     pub org: OrgId,
     /// When.
     pub at: Timestamp,
+    /// The fact, as JSON; nothing where the kind says it all.
+    pub detail: Option<String>,
 }
 
 /// What is announced.
@@ -26,6 +28,16 @@ pub enum AnnouncementKind {
     BatchDelivered,
     /// Events were parked.
     BatchParked,
+    /// A session ended, or an ended one turned out to be another.
+    SessionClosed,
+    /// A session turned out to be a part of another one.
+    SessionSuperseded,
+    /// The context of a session changed.
+    ContextUpdated,
+    /// A rule found an incident.
+    Incident(Rule),
+    /// An incident turned out not to be one.
+    IncidentRetracted,
 }
 
 impl AnnouncementKind {
@@ -36,7 +48,19 @@ impl AnnouncementKind {
             Self::OrgUrgent => "org.urgent",
             Self::BatchDelivered => "batch.delivered",
             Self::BatchParked => "batch.parked",
+            Self::SessionClosed => "session.closed",
+            Self::SessionSuperseded => "session.superseded",
+            Self::ContextUpdated => "session.context_updated",
+            Self::Incident(rule) => incident(rule),
+            Self::IncidentRetracted => "incident.retracted",
         }
+    }
+
+    /// Reads the detail type on the wire.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let incidents = Rule::ALL.iter().map(|rule| Self::Incident(*rule));
+        PLAIN.into_iter().chain(incidents).find(|kind| kind.as_str() == text)
     }
 }
 
@@ -47,4 +71,54 @@ pub trait Bus: Send + Sync {
         &self,
         announcements: &[Announcement],
     ) -> impl Future<Output = PortResult<()>> + Send;
+}
+
+fn incident(rule: Rule) -> &'static str {
+    match rule {
+        Rule::RageClick => "incident.rage_click",
+        Rule::DeadClick => "incident.dead_click",
+        Rule::ErrorClick => "incident.error_click",
+        Rule::Backtrack => "incident.backtrack",
+        Rule::AbandonedTask => "incident.abandoned_task",
+        Rule::FormAbandonment => "incident.form_abandonment",
+        Rule::ContextSwitch => "incident.context_switch",
+        Rule::Loop => "incident.loop",
+        Rule::RetryStorm => "incident.retry_storm",
+        Rule::Reformulation => "incident.reformulation",
+        Rule::OverrideBurst => "incident.override_burst",
+        Rule::ChallengeBurst => "incident.challenge_burst",
+        Rule::LowConfidenceBurst => "incident.low_confidence_burst",
+        Rule::RageQuit => "incident.rage_quit",
+        Rule::MouseThrash => "incident.mouse_thrash",
+        Rule::ExcessiveScroll => "incident.excessive_scroll",
+    }
+}
+
+/// Every kind but the incidents.
+const PLAIN: [AnnouncementKind; 7] = [
+    AnnouncementKind::OrgUrgent,
+    AnnouncementKind::BatchDelivered,
+    AnnouncementKind::BatchParked,
+    AnnouncementKind::SessionClosed,
+    AnnouncementKind::SessionSuperseded,
+    AnnouncementKind::ContextUpdated,
+    AnnouncementKind::IncidentRetracted,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_reads_back_from_its_detail_type() {
+        let incidents = Rule::ALL.iter().map(|rule| AnnouncementKind::Incident(*rule));
+        for kind in PLAIN.into_iter().chain(incidents) {
+            assert_eq!(AnnouncementKind::parse(kind.as_str()), Some(kind));
+        }
+        for rule in Rule::ALL {
+            let kind = AnnouncementKind::Incident(*rule);
+            assert_eq!(kind.as_str(), format!("incident.{rule}"));
+        }
+        assert_eq!(AnnouncementKind::parse("incident.none"), None);
+    }
 }

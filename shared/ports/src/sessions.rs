@@ -72,6 +72,11 @@ pub struct Lane {
     pub of: u32,
 }
 
+impl Lane {
+    /// Most lanes that owners can be shared out to.
+    pub const MAX: u8 = 32;
+}
+
 /// What became of a sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SweepOutcome {
@@ -154,16 +159,19 @@ pub struct IncidentQuery {
     pub limit: usize,
 }
 
-/// What the insights are read from. Retracted incidents and superseded sessions are not found by questions, a superseded
-/// session is by its id.
-pub trait Understanding: Send + Sync {
-    /// The cells of a kind whose day is within the span.
+/// What all sessions of a day add up to.
+pub trait Sums: Send + Sync {
+    /// The cells of a kind whose day begins within the span, by day, product and name.
     fn cells(
         &self,
         span: &Span,
         kind: CellKind,
     ) -> impl Future<Output = PortResult<Vec<(CellKey, Cell)>>> + Send;
+}
 
+/// Single sessions and incidents. Retracted incidents and superseded sessions are not found by questions, a superseded
+/// session is by its id.
+pub trait Understanding: Send + Sync {
     /// Sessions, newest first.
     fn sessions(
         &self,

@@ -71,8 +71,8 @@ impl Cloud {
 
 impl Fact {
     fn read(org: &OrgId, item: &Item) -> PortResult<Self> {
-        let kind = |name: &str| KINDS.into_iter().find(|kind| kind.as_str() == name);
-        let kinds: Option<Vec<_>> = item.texts("kinds")?.into_iter().map(kind).collect();
+        let kinds: Option<Vec<_>> =
+            item.texts("kinds")?.into_iter().map(AnnouncementKind::parse).collect();
         Ok(Self {
             org: org.clone(),
             about: item.text("about")?.to_owned(),
@@ -81,6 +81,3 @@ impl Fact {
         })
     }
 }
-
-const KINDS: [AnnouncementKind; 3] =
-    [AnnouncementKind::OrgUrgent, AnnouncementKind::BatchDelivered, AnnouncementKind::BatchParked];

@@ -15,6 +15,7 @@ fn announcements(count: usize) -> Vec<Announcement> {
         kind: AnnouncementKind::OrgUrgent,
         org: acme(),
         at: Timestamp::from_ms(1_763_668_800_123),
+        detail: None,
     };
     (0..count).map(announcement).collect()
 }
@@ -37,6 +38,12 @@ fn an_announcement_says_who_what_and_when() {
         let detail: Value = serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap();
         let at = "2025-11-20T20:00:00.123Z";
         assert_eq!(detail, json!({"id": "org.urgent/0", "org": "acme", "at": at}));
+        let mut closed = announcements(1);
+        closed[0].detail = Some(r#"{"revision":2}"#.to_owned());
+        rig.cloud.publish(&closed).await.unwrap();
+        let asked = rig.wire.asked("PutEvents").remove(1);
+        let text = asked["Entries"][0]["Detail"].as_str().unwrap();
+        assert_eq!(serde_json::from_str::<Value>(text).unwrap()["detail"], json!({"revision": 2}));
     });
 }
 

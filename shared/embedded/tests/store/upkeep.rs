@@ -104,6 +104,7 @@ async fn an_announcement_is_heard_and_kept_once_under_its_id() {
         kind: AnnouncementKind::OrgUrgent,
         org: acme(),
         at: world.now(),
+        detail: Some("{}".to_owned()),
     };
     world.store.publish(&[announcement.clone(), announcement.clone()]).await.unwrap();
     assert_eq!(heard.recv().await.unwrap(), announcement);

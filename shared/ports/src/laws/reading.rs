@@ -125,6 +125,7 @@ pub async fn an_announcement_may_be_repeated<W: Bus>(world: W) {
         kind: AnnouncementKind::OrgUrgent,
         org: org(name),
         at: now(),
+        detail: None,
     };
     ok(world.publish(&[]).await);
     for _ in 0..2 {

@@ -1,0 +1,73 @@
+//! Cells: read, added to, and written again; one that ends up empty goes.
+
+use contract::Timestamp;
+use friction::cells::{Cell, CellKey, CellKind, Cells};
+use ports::sessions::Span;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::{fault::Fault, rows, writer::Tx};
+
+/// Adds to what is there.
+pub(crate) fn add(tx: &Tx<'_>, cells: &Cells) -> Result<(), Fault> {
+    cells.iter().try_for_each(|(key, added)| add_one(tx, key, added))
+}
+
+/// The cells of a kind whose day begins within the span.
+pub(crate) fn within(
+    connection: &Connection,
+    span: &Span,
+    kind: CellKind,
+) -> Result<Vec<(CellKey, Cell)>, Fault> {
+    let mut select = connection.prepare_cached(
+        "SELECT day, product, name, body FROM cells
+         WHERE org = ?1 AND kind = ?2 AND day >= ?3 AND day < ?4 AND (?5 IS NULL OR product = ?5)
+         ORDER BY day, product, name",
+    )?;
+    let product = span.product.as_ref().map(|product| product.as_str());
+    let asked = params![span.org.as_str(), kind.as_str(), span.from.ms(), span.to.ms(), product];
+    let mut found = select.query(asked)?;
+    let mut cells = Vec::new();
+    while let Some(row) = found.next()? {
+        let key = CellKey {
+            org: span.org.clone(),
+            product: rows::product(row.get(1)?)?,
+            day: Timestamp::from_ms(row.get(0)?),
+            kind,
+            name: row.get(2)?,
+        };
+        cells.push((key, serde_json::from_str(rows::text(row, 3)?)?));
+    }
+    Ok(cells)
+}
+
+fn add_one(tx: &Tx<'_>, key: &CellKey, added: &Cell) -> Result<(), Fault> {
+    let mut cell = find(tx.connection, key)?.unwrap_or_default();
+    cell += added;
+    let CellKey { org, product, day, kind, name } = key;
+    if cell.is_empty() {
+        tx.execute(
+            "DELETE FROM cells
+             WHERE org = ?1 AND kind = ?2 AND day = ?3 AND product = ?4 AND name = ?5",
+            params![org.as_str(), kind.as_str(), day.ms(), product.as_str(), name],
+        )?;
+        return Ok(());
+    }
+    let body = serde_json::to_string(&cell)?;
+    tx.execute(
+        "INSERT OR REPLACE INTO cells (org, kind, day, product, name, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![org.as_str(), kind.as_str(), day.ms(), product.as_str(), name, body],
+    )?;
+    Ok(())
+}
+
+fn find(connection: &Connection, key: &CellKey) -> Result<Option<Cell>, Fault> {
+    let mut select = connection.prepare_cached(
+        "SELECT body FROM cells
+         WHERE org = ?1 AND kind = ?2 AND day = ?3 AND product = ?4 AND name = ?5",
+    )?;
+    let CellKey { org, product, day, kind, name } = key;
+    let key = params![org.as_str(), kind.as_str(), day.ms(), product.as_str(), name];
+    let body: Option<String> = select.query_row(key, |row| row.get(0)).optional()?;
+    Ok(body.map(|body| serde_json::from_str(&body)).transpose()?)
+}
