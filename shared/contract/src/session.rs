@@ -316,6 +316,8 @@ pub enum FlowOutcome {
     Abandoned,
     /// It had no task: the session ended.
     Ended,
+    /// It is not decided: the session goes on and the task has time left.
+    Open,
 }
 
 /// One run of a task.

@@ -15,15 +15,23 @@
 //! - [`owner`]: whose events make a session, and their order
 //! - [`policy`]: pauses, limits and horizons
 //! - [`mod@split`], [`metrics`]: events into sessions, and what is counted in one
+//! - [`score`], [`baseline`]: how much it hurt and how well it went, against what is usual
+//! - [`flow`]: which way people went
 //! - [`cells`]: sums and counts per day, from which every number of the insights is read
+//! - [`insight`]: those numbers, each with its sample and what was left out
 //! - [`change`]: what one sweep of one owner commits
 #![warn(missing_docs)]
 
+pub mod baseline;
 pub mod cells;
 pub mod change;
+pub mod contribution;
+pub mod flow;
+pub mod insight;
 pub mod metrics;
 pub mod owner;
 pub mod policy;
 #[cfg(test)]
 mod sample;
+pub mod score;
 pub mod split;
