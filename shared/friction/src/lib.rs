@@ -17,6 +17,8 @@
 //! - [`mod@split`], [`metrics`]: events into sessions, and what is counted in one
 //! - [`score`], [`baseline`]: how much it hurt and how well it went, against what is usual
 //! - [`flow`]: which way people went
+//! - [`rules`], [`mod@detect`]: what counts as friction, and where it is
+//! - [`mod@derive`], [`mod@contribution`], [`reconcile`]: a session of its events, what it adds, and what changes what is stored
 //! - [`cells`]: sums and counts per day, from which every number of the insights is read
 //! - [`insight`]: those numbers, each with its sample and what was left out
 //! - [`change`]: what one sweep of one owner commits
@@ -26,11 +28,15 @@ pub mod baseline;
 pub mod cells;
 pub mod change;
 pub mod contribution;
+pub mod derive;
+pub mod detect;
 pub mod flow;
 pub mod insight;
 pub mod metrics;
 pub mod owner;
 pub mod policy;
+pub mod reconcile;
+pub mod rules;
 #[cfg(test)]
 mod sample;
 pub mod score;

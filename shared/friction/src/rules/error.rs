@@ -1,0 +1,88 @@
+//! Why rules are refused: where, and what would have been right.
+
+/// Rules that are refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RulesError {
+    /// It is not JSON.
+    #[error("the rules are not JSON: line {line}, column {column}")]
+    NotJson {
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+    },
+    /// It is more than rules may be.
+    #[error("{path}: more than {most} entries")]
+    TooMany {
+        /// JSON Pointer.
+        path: String,
+        /// How many there may be.
+        most: usize,
+    },
+    /// Nothing has this name.
+    #[error("{path}: unknown; known are {known}")]
+    Unknown {
+        /// JSON Pointer.
+        path: String,
+        /// What could stand there.
+        known: String,
+    },
+    /// It is something else.
+    #[error("{path}: expected {expected}")]
+    Expected {
+        /// JSON Pointer.
+        path: String,
+        /// What should stand there.
+        expected: String,
+    },
+    /// It is too small or too large.
+    #[error("{path}: must be {least} to {most}")]
+    Outside {
+        /// JSON Pointer.
+        path: String,
+        /// The least.
+        least: String,
+        /// The most.
+        most: String,
+    },
+    /// Rules that differ from the built-in ones under the number of the built-in ones.
+    #[error("/version: 1 is the built-in rules; rules of your own begin with 2")]
+    BuiltInVersion,
+}
+
+/// What is wrong, seen from where it stands; [`Self::at`] says where that is.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Wrong {
+    Unknown(Vec<&'static str>),
+    Expected(&'static str),
+    Outside(f64, f64),
+    TooMany(usize),
+    Within(String, Box<Self>),
+}
+
+impl Wrong {
+    pub(super) fn at(self, step: &str) -> Self {
+        let step = step.replace('~', "~0").replace('/', "~1");
+        match self {
+            Self::Within(rest, inner) => Self::Within(format!("{step}/{rest}"), inner),
+            Self::Unknown(_) | Self::Expected(_) | Self::Outside(..) | Self::TooMany(_) => {
+                Self::Within(step, Box::new(self))
+            }
+        }
+    }
+
+    pub(super) fn below(self, path: &str) -> RulesError {
+        let path = path.to_owned();
+        match self {
+            Self::Within(rest, inner) => inner.below(&format!("{path}/{rest}")),
+            Self::Unknown(known) => RulesError::Unknown { path, known: known.join(", ") },
+            Self::Expected(expected) => {
+                RulesError::Expected { path, expected: expected.to_owned() }
+            }
+            Self::Outside(least, most) => {
+                RulesError::Outside { path, least: least.to_string(), most: most.to_string() }
+            }
+            Self::TooMany(most) => RulesError::TooMany { path, most },
+        }
+    }
+}
