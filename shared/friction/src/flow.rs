@@ -1,24 +1,22 @@
 //! Which way people go: the screens of sessions and tasks, and what they add up to.
 
 mod clean;
+mod compact;
 mod counting;
+mod graph;
+mod sums;
 mod tasks;
 mod timeline;
+mod top;
+mod unusual;
 mod ways;
 
+pub use crate::detect::Ending;
 pub use clean::{BadPathRule, PathRule, PathRules};
+pub use compact::compact;
 pub use counting::contribute;
+pub use graph::{Graph, GraphEdge, graph};
 pub use tasks::task_runs;
+pub use top::{DropOff, FlowSort, TopFlow, TopFlows, TopQuestion, top};
+pub use unusual::unusual;
 pub use ways::{flows, path};
-
-/// How a session's events end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// The session is over.
-    Closed,
-    /// It may go on.
-    Open {
-        /// What is known until.
-        now: contract::Timestamp,
-    },
-}

@@ -51,7 +51,6 @@ impl Way {
         Self { task: flow.task.clone(), path: flow.path.clone() }
     }
 
-    #[cfg(test)]
     pub(super) fn read(note: &str) -> Option<Self> {
         serde_json::from_str(note).ok()
     }

@@ -249,11 +249,15 @@ mod tests {
 
         #[test]
         fn tasks_in_any_order_have_one_baseline_to_the_bit(
-            names in prop::collection::vec(0..4_usize, 1..12).prop_shuffle(),
+            names in prop::collection::vec(0..4_u32, 1..12).prop_shuffle(),
         ) {
-            let usual = |at: usize| Baseline { seconds: 7.3 + at as f64 * 11.1, clicks: 1.7 * at as f64, completions: 60 };
+            let usual = |at: u32| Baseline {
+                seconds: 7.3 + f64::from(at) * 11.1,
+                clicks: 1.7 * f64::from(at),
+                completions: 60,
+            };
             let baselines: BTreeMap<_, _> = (0..4).map(|at| (at.to_string(), usual(at))).collect();
-            let of = |names: &[usize]| {
+            let of = |names: &[u32]| {
                 let runs: Vec<_> = names.iter().map(|at| run(&at.to_string())).collect();
                 baseline_of(&runs, &baselines)
             };

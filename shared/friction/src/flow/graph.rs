@@ -1,0 +1,120 @@
+//! From which screen to which one people go.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    counting::{FLOWS, GAP_MS, SESSIONS},
+    sums::{Sums, count, friction, mean},
+};
+use crate::{
+    cells::{Cell, CellKey, CellKind, ENTRY, EXIT, edge_of},
+    score::math::float,
+};
+
+/// Steps between screens, and how many are left out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Graph {
+    /// The steps, the most frequent first.
+    pub edges: Vec<GraphEdge>,
+    /// Steps in all.
+    pub total: u64,
+    /// Edges that mostly go the other way.
+    pub hidden: u64,
+    /// Edges with fewer actors than asked for.
+    pub suppressed: u64,
+}
+
+/// Steps from one screen to another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GraphEdge {
+    /// From; [`ENTRY`] for the beginning.
+    pub from: String,
+    /// To; [`EXIT`] for the end.
+    pub to: String,
+    /// How often.
+    pub steps: u64,
+    /// In how many sessions.
+    pub sessions: u64,
+    /// `(|a>b| − |b>a|) / (|a>b| + |b>a| + 1)`: near 1, one leads to the other; near 0, they go to and fro.
+    pub dependency: f64,
+    /// Mean time on the first screen until then, s; absent at the entry and the exit.
+    pub avg_gap_sec: Option<f64>,
+    /// Mean frustration of the sessions, 0 to 1.
+    pub avg_friction: f64,
+    /// People go to and fro here more than nearly anywhere.
+    pub backtrack: bool,
+}
+
+/// The steps of what `cells` hold, whatever days and products they are of. Steps that mostly go the other way are left out,
+/// except between the five pairs of screens with the most to and fro: loops are friction, not noise.
+#[must_use]
+pub fn graph(cells: &[(CellKey, Cell)], actors_min: usize) -> Graph {
+    let sums = Sums::of(cells, CellKind::Edge);
+    let edges: Edges<'_> =
+        sums.named.iter().filter_map(|(name, cell)| Some((edge_of(name)?, cell))).collect();
+    let told = |cell: &Cell| cell.actors_at_least() >= actors_min;
+    let loops = most_to_and_fro(&edges, told);
+    let mut graph = Graph { edges: Vec::new(), total: count(sums.total), hidden: 0, suppressed: 0 };
+    for ((from, to), cell) in &edges {
+        let backtrack = loops.contains(&pair(from, to));
+        let dependency = dependency(steps(&edges, from, to), steps(&edges, to, from));
+        if !told(cell) {
+            graph.suppressed += 1;
+        } else if dependency < DEPENDENCY_MIN && !backtrack {
+            graph.hidden += 1;
+        } else {
+            graph.edges.push(edge((from, to), cell, dependency, backtrack));
+        }
+    }
+    graph.edges.sort_by_key(|edge| std::cmp::Reverse(edge.steps));
+    graph
+}
+
+type Edges<'a> = BTreeMap<(&'a str, &'a str), &'a Cell>;
+
+fn edge((from, to): (&str, &str), cell: &Cell, dependency: f64, backtrack: bool) -> GraphEdge {
+    let inside = from != ENTRY && to != EXIT;
+    GraphEdge {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        steps: count(cell.sum(FLOWS)),
+        sessions: count(cell.sum(SESSIONS)),
+        dependency,
+        avg_gap_sec: inside.then(|| mean(cell.sum(GAP_MS), cell.sum(FLOWS)) / 1_000.0),
+        avg_friction: friction(cell),
+        backtrack,
+    }
+}
+
+/// How much more often one leads to the other than the other way round, −1 to 1.
+fn dependency(there: i64, back: i64) -> f64 {
+    float(there - back) / float(there + back + 1)
+}
+
+/// The pairs of screens between which both ways are gone most often, by the rarer of the two.
+fn most_to_and_fro<'a>(
+    edges: &Edges<'a>,
+    told: impl Fn(&Cell) -> bool,
+) -> BTreeSet<(&'a str, &'a str)> {
+    let mut pairs: Vec<(i64, (&str, &str))> = edges
+        .iter()
+        .filter(|((from, to), cell)| from < to && told(cell))
+        .filter_map(|((from, to), cell)| {
+            let back = edges.get(&(*to, *from)).filter(|back| told(back))?;
+            Some((cell.sum(FLOWS).min(back.sum(FLOWS)), (*from, *to)))
+        })
+        .collect();
+    pairs.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    pairs.into_iter().take(LOOPS_MAX).map(|(_, pair)| pair).collect()
+}
+
+fn pair<'a>(a: &'a str, b: &'a str) -> (&'a str, &'a str) {
+    (a.min(b), a.max(b))
+}
+
+fn steps(edges: &Edges<'_>, from: &str, to: &str) -> i64 {
+    edges.get(&(from, to)).map(|cell| cell.sum(FLOWS)).unwrap_or_default()
+}
+
+const DEPENDENCY_MIN: f64 = 0.5;
+const LOOPS_MAX: usize = 5;
