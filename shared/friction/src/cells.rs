@@ -202,3 +202,60 @@ pub const ENTRY: &str = "^";
 pub const EXIT: &str = "$";
 /// What is not kept by name.
 pub const OTHER: &str = "~other";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn cell() -> impl Strategy<Value = Cell> {
+        let sums = prop::collection::btree_map("[a-c]", -3_i64..4, 0..4);
+        (sums, prop::collection::btree_map(0_u8..4, -2_i64..3, 0..4)).prop_map(|(sums, actors)| {
+            let mut cell = Cell::default();
+            sums.iter().for_each(|(name, value)| cell.add(name, *value));
+            actors.into_iter().for_each(|(slot, n)| add_to(&mut cell.actors, slot, n));
+            cell
+        })
+    }
+
+    fn cells() -> impl Strategy<Value = Cells> {
+        prop::collection::btree_map("[ab]", cell(), 0..3).prop_map(|named| {
+            let key = |name| CellKey {
+                org: OrgId::parse("acme").unwrap(),
+                product: ProductId::default(),
+                day: Timestamp::from_ms(0),
+                kind: CellKind::Screen,
+                name,
+            };
+            let full = named.into_iter().filter(|(_, cell)| !cell.is_empty());
+            full.map(|(name, cell)| (key(name), cell)).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_difference_turns_the_old_into_the_new(old in cells(), new in cells()) {
+            let mut held = old.clone();
+            merge(&mut held, &difference(old, new.clone()));
+            prop_assert_eq!(held, new);
+        }
+
+        #[test]
+        fn the_order_of_adding_does_not_matter(a in cells(), b in cells(), c in cells()) {
+            let sum = |parts: [&Cells; 3]| {
+                let mut sum = Cells::new();
+                parts.into_iter().for_each(|part| merge(&mut sum, part));
+                sum
+            };
+            prop_assert_eq!(sum([&a, &b, &c]), sum([&c, &a, &b]));
+        }
+    }
+
+    #[test]
+    fn every_kind_reads_back_from_its_name() {
+        for kind in CellKind::ALL {
+            assert_eq!(CellKind::parse(kind.as_str()), Some(kind));
+        }
+    }
+}

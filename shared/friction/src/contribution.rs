@@ -102,7 +102,8 @@ impl Adder<'_> {
     }
 
     fn tasks(&mut self) {
-        let names: BTreeSet<&str> = self.session.tasks.iter().map(|run| run.name.as_str()).collect();
+        let names: BTreeSet<&str> =
+            self.session.tasks.iter().map(|run| run.name.as_str()).collect();
         for name in names {
             self.add(CellKind::Task, name, &[]);
         }
