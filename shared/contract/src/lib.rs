@@ -10,7 +10,7 @@
 //! - [`kinesis`], [`change`]: what an event source mapping delivers, and what is answered
 //! - [`staged`]: the staging row and the records that a door writes
 //! - [`connector`]: the outbound batch and the connector's answer
-//! - [`session`], [`incident`]: what is made of events
+//! - [`session`], [`incident`], [`projection`]: what is made of events
 //! - [`ledger`], [`insights`], [`command`]: what operators read
 //! - `schema` (feature `schema`): the JSON Schemas of all this
 #![warn(missing_docs)]
@@ -30,6 +30,7 @@ pub mod kinesis;
 pub mod ledger;
 pub mod limits;
 pub mod problem;
+pub mod projection;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod session;

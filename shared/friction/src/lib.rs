@@ -19,6 +19,7 @@
 //! - [`flow`]: which way people went
 //! - [`rules`], [`mod@detect`]: what counts as friction, and where it is
 //! - [`mod@derive`], [`mod@contribution`], [`reconcile`]: a session of its events, what it adds, and what changes what is stored
+//! - [`context`], [`preferences`]: what a session and a person are about, event by event
 //! - [`cells`]: sums and counts per day, from which every number of the insights is read
 //! - [`insight`]: those numbers, each with its sample and what was left out
 //! - [`change`]: what one sweep of one owner commits
@@ -27,6 +28,7 @@
 pub mod baseline;
 pub mod cells;
 pub mod change;
+pub mod context;
 pub mod contribution;
 pub mod derive;
 pub mod detect;
@@ -35,9 +37,12 @@ pub mod insight;
 pub mod metrics;
 pub mod owner;
 pub mod policy;
+pub mod preferences;
 pub mod reconcile;
 pub mod rules;
 #[cfg(test)]
 mod sample;
 pub mod score;
 pub mod split;
+#[cfg(test)]
+mod trace;
