@@ -22,7 +22,7 @@ const LAYERS: &[&[&str]] = &[
     &["telemetry"],
     &["aws", "embedded", "connector", "pump", "emitter"],
     &["standin"],
-    &["emitter_example", "ingest", "processor", "batcher"],
+    &["emitter_example", "ingest", "insights", "processor", "batcher", "sessionizer"],
     &["tribo"],
     &["suite"],
 ];

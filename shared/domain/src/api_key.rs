@@ -106,6 +106,31 @@ impl fmt::Debug for ApiKey {
     }
 }
 
+/// The one key that a request presents: in an `Authorization: Bearer` or an `X-API-Key` header, and in no second one.
+///
+/// # Errors
+/// `missing_api_key`, `ambiguous_credentials` or `invalid_api_key`.
+pub fn presented<'a>(
+    authorization: impl Iterator<Item = &'a [u8]>,
+    own: impl Iterator<Item = &'a [u8]>,
+) -> Result<ApiKey, Code> {
+    let mut credentials = authorization.map(bearer_of).chain(own.map(Some));
+    match (credentials.next(), credentials.next()) {
+        (None, _) => Err(Code::MissingApiKey),
+        (Some(_), Some(_)) => Err(Code::AmbiguousCredentials),
+        (Some(credential), None) => credential
+            .and_then(|bytes| std::str::from_utf8(bytes).ok())
+            .and_then(|text| ApiKey::parse(text.trim()))
+            .ok_or(Code::InvalidApiKey),
+    }
+}
+
+/// The scheme's name has no case.
+fn bearer_of(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked(BEARER.len())?;
+    scheme.eq_ignore_ascii_case(BEARER).then_some(token)
+}
+
 /// What a store knows of a key, as far as judging a caller needs it.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
@@ -141,6 +166,7 @@ pub fn judge(
     if may { Ok(()) } else { Err(Code::InsufficientScope) }
 }
 
+const BEARER: &[u8] = b"Bearer ";
 const PREFIX: &str = "fk_";
 const KEY_ID_BYTES: usize = 8;
 const SECRET_BYTES: usize = 32;
@@ -173,6 +199,31 @@ mod tests {
         for hostile in ["", "fk_", "fk___", "\0", &"fk_a_".repeat(20_000), "fk_ä_ö_ü"] {
             assert_eq!(ApiKey::parse(hostile), None);
         }
+    }
+
+    #[test]
+    fn exactly_one_credential_in_one_header_is_a_key() {
+        let key = key().reveal();
+        let bearer = format!("bearer {key}");
+        let check = |authorization: &[&str], own: &[&str], expected| {
+            let bytes = |values: &[&str]| -> Vec<Vec<u8>> {
+                values.iter().map(|value| value.as_bytes().to_vec()).collect()
+            };
+            let (authorization, own) = (bytes(authorization), bytes(own));
+            let given =
+                presented(authorization.iter().map(Vec::as_slice), own.iter().map(Vec::as_slice));
+            assert_eq!(given.map(|_| ()), expected, "{authorization:?} {own:?}");
+        };
+        check(&[], &[], Err(Code::MissingApiKey));
+        check(&[&bearer], &[], Ok(()));
+        check(&[], &[&key], Ok(()));
+        for invalid in [&key, "Basic eDp5", "Bearer", ""] {
+            check(&[invalid], &[], Err(Code::InvalidApiKey));
+        }
+        check(&[], &[""], Err(Code::InvalidApiKey));
+        check(&[], &["f\u{fc}r"], Err(Code::InvalidApiKey));
+        check(&[&bearer], &[&key], Err(Code::AmbiguousCredentials));
+        check(&[], &[&key, &key], Err(Code::AmbiguousCredentials));
     }
 
     #[test]

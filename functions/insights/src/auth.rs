@@ -1,0 +1,53 @@
+//! Who asks: one key, in one header; the organisation is the key's.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use contract::{Code, OrgId, Timestamp};
+use domain::api_key::{Known, Scope, judge, presented};
+use ports::keys::{ApiKeyRecord, ApiKeys};
+
+use crate::{parameters, problem::Refusal};
+
+/// Somebody with a key that may read.
+#[derive(Debug)]
+pub(crate) struct Caller(ApiKeyRecord);
+
+impl Caller {
+    /// Whoever presents a key in `headers`, if it may read.
+    pub(crate) async fn of(
+        keys: &impl ApiKeys,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
+        let values = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes);
+        let presented = presented(values(header::AUTHORIZATION), values(X_API_KEY))?;
+        let record = keys.find(presented.key_id()).await?;
+        let known = record.as_ref().map(|record| Known {
+            secret_hash: &record.secret_hash,
+            orgs: &record.orgs,
+            scopes: &record.scopes,
+            revoked_at: record.revoked_at,
+        });
+        judge(&presented, known, Scope::Read, now)?;
+        record.map(Self).ok_or(Code::InvalidApiKey.into())
+    }
+
+    /// The organisation that is asked about: the key's only one, or the one of its several that the caller names.
+    pub(crate) fn org(&self, named: Option<OrgId>) -> Result<OrgId, Refusal> {
+        match (named, self.0.orgs.as_slice()) {
+            (Some(named), own) if own.contains(&named) => Ok(named),
+            // The same words whether or not there is such an organisation.
+            (Some(_), _) => Err(Code::ForeignOrg.into()),
+            (None, [only]) => Ok(only.clone()),
+            // A key that is bound to no organisation can ask for none.
+            (None, []) => Err(Code::InsufficientScope.into()),
+            (None, _) => Err(Refusal::parameter(&parameters::ORG)),
+        }
+    }
+
+    /// True for what the books of this caller hold: those of every organisation for a key that operates the installation.
+    pub(crate) fn sees(&self, org: &str) -> bool {
+        self.0.scopes.contains(&Scope::Admin) || self.0.orgs.iter().any(|own| own.as_str() == org)
+    }
+}
+
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");

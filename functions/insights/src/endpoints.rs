@@ -1,0 +1,132 @@
+//! Every endpoint: where it is, what it takes, what it answers. The routes and the description are made of this table.
+
+use contract::{
+    insights::{
+        hotspots::Hotspots,
+        overview::Overview,
+        pages::{EventPage, IncidentPage, SessionPage, SessionView},
+        trace::Trace,
+    },
+    ledger::{LedgerReport, Whereabouts},
+};
+use schemars::{Schema, SchemaGenerator};
+
+use crate::parameters::{
+    AFTER, CURSOR, EVENTS, FROM, HOTSPOTS, ORG, PAGE, PRODUCT, Parameter, RULE, SESSION,
+    SESSIONS_MIN, STATE, TO,
+};
+
+/// An endpoint.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) operation: Operation,
+    /// Its path; what stands in braces is an id.
+    pub(crate) path: &'static str,
+    /// What it is called.
+    pub(crate) id: &'static str,
+    /// What it answers, in a sentence.
+    pub(crate) about: &'static str,
+    /// What it takes beside the path.
+    pub(crate) parameters: &'static [Parameter],
+    /// What it answers, as a schema.
+    pub(crate) answer: fn(&mut SchemaGenerator) -> Schema,
+}
+
+/// What an endpoint does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Overview,
+    Hotspots,
+    Trace,
+    Sessions,
+    Session,
+    Incidents,
+    Events,
+    Ledger,
+    Whereabouts,
+    Description,
+}
+
+/// All of them.
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        operation: Operation::Overview,
+        path: "/v1/insights/overview",
+        id: "overview",
+        about: "An organisation's sessions at a glance.",
+        parameters: &[ORG, PRODUCT, FROM, TO],
+        answer: SchemaGenerator::subschema_for::<Overview>,
+    },
+    Endpoint {
+        operation: Operation::Hotspots,
+        path: "/v1/insights/hotspots",
+        id: "hotspots",
+        about: "Screens by mean friction times sessions, with their trend against the period before.",
+        parameters: &[ORG, PRODUCT, FROM, TO, SESSIONS_MIN, HOTSPOTS],
+        answer: SchemaGenerator::subschema_for::<Hotspots>,
+    },
+    Endpoint {
+        operation: Operation::Trace,
+        path: "/v1/insights/trace",
+        id: "trace",
+        about: "What each pillar caused and prevented.",
+        parameters: &[ORG, PRODUCT, FROM, TO],
+        answer: SchemaGenerator::subschema_for::<Trace>,
+    },
+    Endpoint {
+        operation: Operation::Sessions,
+        path: "/v1/sessions",
+        id: "sessions",
+        about: "Sessions that began in a time, newest first.",
+        parameters: &[ORG, PRODUCT, FROM, TO, STATE, PAGE, CURSOR],
+        answer: SchemaGenerator::subschema_for::<SessionPage>,
+    },
+    Endpoint {
+        operation: Operation::Session,
+        path: "/v1/sessions/{id}",
+        id: "session",
+        about: "One session, with what its scores are made of.",
+        parameters: &[ORG],
+        answer: SchemaGenerator::subschema_for::<SessionView>,
+    },
+    Endpoint {
+        operation: Operation::Incidents,
+        path: "/v1/incidents",
+        id: "incidents",
+        about: "Incidents that began in a time, newest first, each with its rule, thresholds and events.",
+        parameters: &[ORG, PRODUCT, FROM, TO, RULE, SESSION, PAGE, CURSOR],
+        answer: SchemaGenerator::subschema_for::<IncidentPage>,
+    },
+    Endpoint {
+        operation: Operation::Events,
+        path: "/api/sessions/{id}/events",
+        id: "sessionEvents",
+        about: "A session's events as they are kept, in order.",
+        parameters: &[ORG, AFTER, EVENTS, CURSOR],
+        answer: SchemaGenerator::subschema_for::<EventPage>,
+    },
+    Endpoint {
+        operation: Operation::Ledger,
+        path: "/v1/ledger",
+        id: "ledger",
+        about: "What became of every event, per organisation that the key sees.",
+        parameters: &[ORG],
+        answer: SchemaGenerator::subschema_for::<LedgerReport>,
+    },
+    Endpoint {
+        operation: Operation::Whereabouts,
+        path: "/v1/events/{id}",
+        id: "whereabouts",
+        about: "Where one event is.",
+        parameters: &[ORG],
+        answer: SchemaGenerator::subschema_for::<Whereabouts>,
+    },
+    Endpoint {
+        operation: Operation::Description,
+        path: "/openapi.json",
+        id: "description",
+        about: "This description; it needs no key.",
+        parameters: &[],
+        answer: |_| schemars::json_schema!({ "type": "object" }),
+    },
+];

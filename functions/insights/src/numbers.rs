@@ -1,0 +1,56 @@
+//! Sums and means over sessions.
+
+use axum::{
+    Json,
+    response::{IntoResponse as _, Response},
+};
+use friction::{
+    cells::CellKind,
+    insight::{self, HotspotQuestion, OverviewCells, Period},
+};
+use ports::{
+    clock::Clock,
+    sessions::{Span, Sums},
+};
+use tokio::try_join;
+
+use crate::{Insights, parameters, problem::Refusal, query::Call};
+
+impl<W: Sums, C: Clock, E> Insights<W, C, E> {
+    pub(crate) async fn overview(&self, call: &Call) -> Result<Response, Refusal> {
+        let (span, period) = call.days()?;
+        let both = with_previous(&span, period);
+        let (overview, screens, rules, tasks) = try_join!(
+            self.world.cells(&both, CellKind::Overview),
+            self.world.cells(&both, CellKind::Screen),
+            self.world.cells(&both, CellKind::Rule),
+            self.world.cells(&span, CellKind::Task),
+        )?;
+        let cells =
+            OverviewCells { overview: &overview, screens: &screens, rules: &rules, tasks: &tasks };
+        Ok(Json(insight::overview(call.asked(span), period, &cells)).into_response())
+    }
+
+    pub(crate) async fn hotspots(&self, call: &Call) -> Result<Response, Refusal> {
+        let (span, period) = call.days()?;
+        let sessions_min = call.query.count(&parameters::SESSIONS_MIN)?;
+        let question = HotspotQuestion {
+            period,
+            sessions_min: i64::try_from(sessions_min).unwrap_or(i64::MAX),
+            limit: call.query.count(&parameters::HOTSPOTS)?,
+        };
+        let cells = self.world.cells(&with_previous(&span, period), CellKind::Screen).await?;
+        Ok(Json(insight::hotspots(call.asked(span), question, &cells)).into_response())
+    }
+
+    pub(crate) async fn trace(&self, call: &Call) -> Result<Response, Refusal> {
+        let (span, period) = call.days()?;
+        let cells = self.world.cells(&span, CellKind::Pillar).await?;
+        Ok(Json(insight::trace(call.asked(span), period, &cells)).into_response())
+    }
+}
+
+/// The same from the beginning of the period before.
+fn with_previous(span: &Span, period: Period) -> Span {
+    Span { from: period.previous().from, ..span.clone() }
+}
