@@ -171,6 +171,9 @@ pub(crate) struct LocalArgs {
     /// How long an event rests before a tick may batch it, so that events are sent in the order in which they came.
     #[arg(long, default_value = "10s", value_parser = duration, value_name = "DURATION")]
     pub(crate) settle: std::time::Duration,
+    /// How long a session whose pause is long enough is held open for events that are on their way.
+    #[arg(long, default_value = "5m", value_parser = duration, value_name = "DURATION")]
+    pub(crate) session_grace: std::time::Duration,
     /// The longest first pause after a failed delivery; from failure to failure it doubles, up to an hour.
     #[arg(long, default_value = "30s", value_parser = duration, value_name = "DURATION")]
     pub(crate) backoff: std::time::Duration,

@@ -13,6 +13,7 @@ use axum::middleware;
 use connector::mock::Quirks;
 use contract::{OrgId, command::CreatedKey};
 use domain::{api_key::Scope, delivery::DeliveryPolicy};
+use friction::policy::SessionPolicy;
 use ports::{
     clock::{Clock as _, SystemClock},
     keys::ApiKeys,
@@ -87,7 +88,10 @@ fn settings(args: &LocalArgs) -> anyhow::Result<SuiteSettings> {
         backoff_min_ms: ms(args.backoff)?,
         ..usual.policy
     };
+    let sessions = SessionPolicy { grace_ms: ms(args.session_grace)?, ..usual.sessions };
     Ok(SuiteSettings {
+        sessions,
+        sweep: usual.sweep.min(args.session_grace.max(SWEEP_MIN)),
         shards: args.shards,
         profile: args.profile.clone(),
         rate_limit: args.rate_limit,
@@ -245,6 +249,7 @@ fn ended() -> std::io::Result<impl Future<Output = ()>> {
 
 const FIRST_ORG: &str = "default";
 const LOCK: &str = "server.lock";
+const SWEEP_MIN: Duration = Duration::from_millis(500);
 const TICKS_AT_ONCE: usize = 8;
 /// How long requests under way may take to be answered after a stop.
 const ANSWERING: Duration = Duration::from_secs(3);

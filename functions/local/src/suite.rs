@@ -1,7 +1,9 @@
-//! Every function in one process, on one store: the door, the pump with the processor behind it, the batcher.
+//! Every function in one process, on one store: the door, the pumps with the processor and the sessionizer behind them,
+//! the sweeper, the batcher.
 
 mod connection;
 mod function;
+mod sessions;
 
 use std::{
     collections::BTreeSet,
@@ -20,6 +22,7 @@ use connector::{HttpEndpoint, mock::Quirks};
 use contract::{OrgId, limits::ARCHIVE_EVENTS_MAX};
 use domain::{delivery::DeliveryPolicy, profile::Sender};
 use embedded::{Durability, Options, Store};
+use friction::policy::SessionPolicy;
 use ingest::{Ingest, config::Config};
 use ports::{
     accounts::Accounts as _,
@@ -28,6 +31,7 @@ use ports::{
 };
 use processor::Processor;
 use pump::{Pump, Settings, redrive};
+use sessionizer::Sessionizer;
 use tokio::{
     sync::{Mutex, broadcast::error::RecvError, watch},
     task::JoinSet,
@@ -36,6 +40,7 @@ use tokio::{
 
 pub(crate) use self::connection::{Mock, SIGNING_SECRET, copy_signing_secret};
 use self::function::{ForcedProcessor, ProcessorFunction};
+use self::sessions::LocalSessionizer;
 use crate::open;
 
 /// How a suite is run.
@@ -53,6 +58,10 @@ pub(crate) struct SuiteSettings {
     pub(crate) policy: DeliveryPolicy,
     /// Events per second that one key may send on average.
     pub(crate) rate_limit: u32,
+    /// Every duration of the way to sessions.
+    pub(crate) sessions: SessionPolicy,
+    /// How often owners whose time has come are looked at.
+    pub(crate) sweep: Duration,
 }
 
 /// Where deliveries go.
@@ -92,6 +101,8 @@ impl SuiteSettings {
             target: Target::Mock(Quirks::default()),
             policy: DeliveryPolicy::default(),
             rate_limit: Config::default().rate.events_per_second,
+            sessions: SessionPolicy::whole_horizon(),
+            sweep: SWEEP,
         }
     }
 }
@@ -103,6 +114,7 @@ pub(crate) struct Suite {
     pub(crate) world: Store,
     batcher: Arc<LocalBatcher>,
     processor: Arc<LocalProcessor>,
+    pub(crate) sessionizer: Arc<LocalSessionizer>,
     mock: Option<Arc<Mock>>,
     config: Config,
     urgent_settle: Duration,
@@ -134,6 +146,7 @@ impl Suite {
         let batcher =
             Arc::new(Batcher::new(world.clone(), connection.endpoint, SystemClock, sending));
         let processor = Arc::new(Processor::new(world.clone(), SystemClock));
+        let sessionizer = Arc::new(Sessionizer::new(world.clone(), SystemClock, settings.sessions));
         let (stop, stopping) = watch::channel(false);
         let mut config = Config::default();
         config.rate.events_per_second = settings.rate_limit;
@@ -142,6 +155,7 @@ impl Suite {
             world,
             batcher,
             processor,
+            sessionizer,
             mock: connection.mock,
             config,
             urgent_settle: Duration::from_millis(
@@ -151,6 +165,9 @@ impl Suite {
         };
         let mut tasks = suite.running.tasks.lock().await;
         tasks.spawn(suite.clone().pump(stopping.clone()));
+        let (sessionizer, world) = (Arc::clone(&suite.sessionizer), suite.world.clone());
+        tasks.spawn(sessions::pump(Arc::clone(&sessionizer), world, stopping.clone()));
+        tasks.spawn(sessions::sweep(sessionizer, settings.sweep, stopping.clone()));
         tasks.spawn(suite.clone().hurry(stopping));
         drop(tasks);
         Ok(suite)
@@ -304,6 +321,7 @@ impl Entropy for SystemEntropy {
 
 /// The processor's name in checkpoints.
 pub(crate) const CONSUMER: &str = "processor";
+const SWEEP: Duration = Duration::from_secs(5);
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 const INSTANCE: &str = "tribo-local";
 const REGION: &str = "eu-central-1";

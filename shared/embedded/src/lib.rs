@@ -39,6 +39,7 @@ mod quarantine;
 mod reference;
 mod retention;
 mod rows;
+mod rules;
 mod schema;
 mod sessions;
 mod staging;

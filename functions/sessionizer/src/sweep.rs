@@ -1,0 +1,216 @@
+//! What runs every minute: looks at every owner whose time has come, and announces what was committed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contract::{Event, OrgId, ProductId, Timestamp};
+use friction::{
+    baseline,
+    cells::CellKind,
+    change::{Head, SessionState, Sweep},
+    derive::Baselines,
+    owner::{Owner, Position},
+    reconcile::{self, Work},
+    rules::{RuleSet, Rules},
+};
+use ports::{
+    PortResult,
+    clock::Clock,
+    sessions::{Lane, Span, Stored, SweepOutcome},
+};
+
+use crate::{Sessionizer, World, report};
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SweepReport {
+    /// Owners looked at.
+    pub owners: usize,
+    /// Revisions of sessions that were closed.
+    pub closed: usize,
+    /// Sessions that turned out to be parts of others.
+    pub superseded: usize,
+    /// Incidents found.
+    pub incidents: usize,
+    /// Incidents that turned out not to be ones.
+    pub retracted: usize,
+    /// Owners to whom something came meanwhile; the next sweep looks at them.
+    pub stale: usize,
+    /// Owners that could not be looked at; the next sweep does.
+    pub failed: usize,
+    /// Notices announced.
+    pub notices: usize,
+}
+
+/// What is read once for many owners.
+#[derive(Debug, Default)]
+struct Shelf {
+    rules: BTreeMap<OrgId, RuleSet>,
+    baselines: BTreeMap<(OrgId, ProductId, Timestamp), Baselines>,
+}
+
+impl<W: World, C: Clock> Sessionizer<W, C> {
+    /// Looks at every owner of `lane` whose time has come by now, until `deadline`, and announces what was committed.
+    /// Sweeps may overlap: what one commits makes the other's commit stale.
+    ///
+    /// # Errors
+    /// Nobody can be found, or nothing can be announced. What was committed stays and is announced by the next sweep.
+    pub async fn sweep(&self, lane: Lane, deadline: Option<Timestamp>) -> PortResult<SweepReport> {
+        let started = self.clock.now();
+        let mut report = SweepReport::default();
+        let mut shelf = Shelf::default();
+        let is_time = || deadline.is_none_or(|deadline| self.clock.now() < deadline);
+        'pages: while is_time() {
+            let due = self.world.due(lane, self.clock.now(), PAGE).await?;
+            let (found, before) = (due.len(), report.finished());
+            for owner in due {
+                if !is_time() {
+                    break 'pages;
+                }
+                if let Err(error) = self.look_at(&owner, &mut shelf, &mut report).await {
+                    report.failed += 1;
+                    tracing::warn!(port.operation = error.operation, %error, "left an owner for the next sweep: {error}");
+                }
+            }
+            // Those who failed or went stale are found again: they wait for the next sweep.
+            if found < PAGE || report.finished() == before {
+                break;
+            }
+        }
+        self.announce(&mut report).await?;
+        report::swept(&report, self.clock.now().since_ms(started));
+        Ok(report)
+    }
+
+    /// Announces what was committed and is not announced yet.
+    async fn announce(&self, report: &mut SweepReport) -> PortResult<()> {
+        loop {
+            let notices = self.world.unsent(NOTICES).await?;
+            if notices.is_empty() {
+                return Ok(());
+            }
+            self.world.send(&notices).await?;
+            report.notices += notices.len();
+        }
+    }
+
+    async fn look_at(
+        &self,
+        owner: &Owner,
+        shelf: &mut Shelf,
+        report: &mut SweepReport,
+    ) -> PortResult<()> {
+        let now = self.clock.now();
+        let Some(head) = self.world.head(owner).await? else { return Ok(()) };
+        // The list of who is due may be a moment old.
+        if head.due_at.is_none_or(|due| due > now) {
+            return Ok(());
+        }
+        report.owners += 1;
+        let sweep = self.decide(owner, &head, shelf, now).await?;
+        let (closed, superseded) =
+            (count(&sweep, SessionState::Closed), count(&sweep, SessionState::Superseded));
+        let found = sweep.notices.iter().filter(|notice| notice.id.starts_with("incident:"));
+        let retracted = sweep.incidents.iter().filter(|incident| incident.retracted).count();
+        let incidents = found.count() - retracted;
+        match self.world.commit(sweep).await? {
+            SweepOutcome::Committed => {
+                report.closed += closed;
+                report.superseded += superseded;
+                report.incidents += incidents;
+                report.retracted += retracted;
+            }
+            SweepOutcome::Stale => report.stale += 1,
+        }
+        Ok(())
+    }
+
+    async fn decide(
+        &self,
+        owner: &Owner,
+        head: &Head,
+        shelf: &mut Shelf,
+        now: Timestamp,
+    ) -> PortResult<Sweep> {
+        // A head that is due without news has nothing behind it: it only stops being due.
+        let dirty_from = head.dirty_from.unwrap_or(now);
+        let from = reconcile::stored_from(dirty_from, &self.policy);
+        let Stored { sessions, incidents } = self.world.stored(owner, from).await?;
+        let reading = reconcile::reading(dirty_from, &sessions, &self.policy, now);
+        let events = self.events(owner, reading.from).await?;
+        let stored = (sessions, incidents);
+        let work = Work::new(owner.clone(), head, reading, stored, events, (self.policy, now));
+        let mut baselines = BTreeMap::new();
+        for day in work.days_with_tasks() {
+            baselines.insert(day, self.baselines(owner, day, shelf).await?);
+        }
+        let rules = self.rules(owner, shelf).await?;
+        Ok(work.decide(&rules, &baselines))
+    }
+
+    async fn events(&self, owner: &Owner, from: Timestamp) -> PortResult<Vec<Event>> {
+        let mut events: Vec<Event> = Vec::new();
+        loop {
+            let after = events.last().map(Position::of);
+            let page = self.world.read(owner, from, after.as_ref(), EVENTS).await?;
+            let is_last = page.len() < EVENTS;
+            events.extend(page);
+            if is_last {
+                return Ok(events);
+            }
+            if events.len() >= READ_MAX {
+                tracing::error!(
+                    events = events.len(),
+                    "an owner has more events without a pause than a sweep reads: the rest makes no session"
+                );
+                return Ok(events);
+            }
+        }
+    }
+
+    async fn rules(&self, owner: &Owner, shelf: &mut Shelf) -> PortResult<Rules> {
+        if !shelf.rules.contains_key(&owner.org) {
+            let rules = self.world.rules(&owner.org).await?.unwrap_or_default();
+            shelf.rules.insert(owner.org.clone(), rules);
+        }
+        let rules = shelf.rules.get(&owner.org).map(|rules| rules.for_product(&owner.product));
+        Ok(rules.unwrap_or_else(|| RuleSet::default().for_product(&owner.product)))
+    }
+
+    async fn baselines(
+        &self,
+        owner: &Owner,
+        day: Timestamp,
+        shelf: &mut Shelf,
+    ) -> PortResult<Baselines> {
+        let key = (owner.org.clone(), owner.product.clone(), day);
+        if let Some(known) = shelf.baselines.get(&key) {
+            return Ok(known.clone());
+        }
+        let (from, to) = baseline::window(day, &self.policy);
+        let span = Span { org: owner.org.clone(), product: Some(owner.product.clone()), from, to };
+        let cells = self.world.cells(&span, CellKind::Task).await?;
+        let tasks: BTreeSet<&str> = cells.iter().map(|(key, _)| key.name.as_str()).collect();
+        let usual = |task: &str| baseline::of(&cells, task);
+        let baselines: Baselines =
+            tasks.iter().filter_map(|task| Some(((*task).to_owned(), usual(task)?))).collect();
+        shelf.baselines.insert(key, baselines.clone());
+        Ok(baselines)
+    }
+}
+
+impl SweepReport {
+    /// Owners who need nothing more from this sweep.
+    fn finished(&self) -> usize {
+        self.owners.saturating_sub(self.stale).saturating_sub(self.failed)
+    }
+}
+
+fn count(sweep: &Sweep, state: SessionState) -> usize {
+    sweep.sessions.iter().filter(|session| session.state == state).count()
+}
+
+const PAGE: usize = 100;
+const NOTICES: usize = 100;
+const EVENTS: usize = 1_000;
+/// Bounds the memory of a sweep: some hundred MB at worst.
+const READ_MAX: usize = 100_000;
