@@ -161,7 +161,7 @@ pub struct IncidentQuery {
 
 /// What all sessions of a day add up to.
 pub trait Sums: Send + Sync {
-    /// The cells of a kind whose day begins within the span, by day, product and name.
+    /// The cells of a kind whose day begins within the span, in no particular order.
     fn cells(
         &self,
         span: &Span,

@@ -8,6 +8,7 @@ mod delivery;
 mod door;
 mod plan;
 mod reading;
+mod sessions;
 mod stream;
 
 use std::{fmt, pin::Pin, sync::Arc};

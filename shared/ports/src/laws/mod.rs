@@ -12,14 +12,19 @@
 pub mod books;
 pub mod counting;
 pub mod door;
+pub mod event_log;
 pub mod forming;
+pub mod heads;
 pub mod keeping;
 pub mod leases;
 pub mod log;
+mod moments;
 pub mod outbox;
 pub mod reading;
 pub mod rescue;
 mod sample;
+pub mod sweeps;
+pub mod understanding;
 
 use crate::PortResult;
 
@@ -32,6 +37,7 @@ macro_rules! laws {
     (fresh: $fresh:expr, run: $run:expr $(,)?) => {
         $crate::laws! { fresh: $fresh, run: $run, of:
             log door staged_door exact_door rescue leases forming outbox counting keeping reading books exact_books
+            event_log heads sessions notices understanding
         }
     };
     (fresh: $fresh:expr, run: $run:expr, of: $($port:ident)*) => {
@@ -168,6 +174,57 @@ macro_rules! laws {
             the_ledger_says_what_was_counted,
             an_event_that_ends_set_aside_is_booked_there_once,
             an_event_that_is_set_aside_and_goes_on_is_booked_as_going_on,
+        } }
+    };
+    (@ event_log $fresh:expr, $run:expr) => {
+        $crate::laws! { @@ $fresh, $run, event_log, event_log {
+            an_event_is_logged_once_and_its_first_body_stays,
+            an_event_is_read_as_it_was_logged,
+            events_come_in_order_from_a_position,
+            a_long_log_is_read_to_its_end,
+            owners_have_logs_of_their_own,
+        } }
+    };
+    (@ heads $fresh:expr, $run:expr) => {
+        $crate::laws! { @@ $fresh, $run, heads, heads {
+            arming_raises_the_version_and_only_lowers_times,
+            owners_are_armed_apart_and_together,
+            a_head_with_nothing_to_do_is_armed_as_given,
+            an_owner_that_was_not_armed_has_no_head,
+            whoever_is_due_comes_most_overdue_first,
+            lanes_share_out_owners_for_every_power_of_two,
+        } }
+    };
+    (@ sessions $fresh:expr, $run:expr) => {
+        $crate::laws! { @@ $fresh, $run, sessions, sweeps {
+            a_sweep_commits_everything_together,
+            a_stale_sweep_writes_nothing,
+            a_repeated_sweep_is_stale_and_changes_nothing,
+            of_two_sweeps_of_one_version_one_commits,
+            what_is_stored_is_read_from_its_end_on,
+            what_is_said_again_replaces_what_was_said,
+            a_large_sweep_commits,
+            cells_add_up_and_go_when_they_are_empty,
+            any_sweeps_add_up,
+        } }
+    };
+    (@ notices $fresh:expr, $run:expr) => {
+        $crate::laws! { @@ $fresh, $run, notices, sweeps {
+            notices_wait_until_they_are_sent_in_order,
+            notices_of_owners_keep_their_own_order,
+            whatever_a_sweep_tells_can_be_sent,
+        } }
+    };
+    (@ understanding $fresh:expr, $run:expr) => {
+        $crate::laws! { @@ $fresh, $run, understanding, understanding {
+            sessions_come_newest_first_page_by_page,
+            sessions_are_found_by_when_they_began_and_by_product,
+            a_superseded_session_is_found_by_its_id_alone,
+            tenants_see_their_own,
+            incidents_come_newest_first_by_rule_and_session,
+            a_retracted_incident_is_not_found,
+            an_incident_is_found_in_the_session_it_moved_to,
+            cells_are_read_by_kind_day_and_product,
         } }
     };
     (@@ $fresh:expr, $run:expr, $group:ident, $home:ident { $($law:ident,)* }) => {
