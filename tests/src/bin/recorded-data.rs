@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
 use contract::Timestamp;
-use suite::recorded::{Conversion, Dataset, WINDOW_DAYS, Window, check::check};
+use suite::recorded::{Conversion, Dataset, WINDOW_DAYS, Window, check::check, sessions};
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
@@ -17,6 +17,7 @@ fn main() -> anyhow::Result<()> {
             convert.run(&mut io::stdout().lock(), &mut io::stderr().lock())
         }
         Command::Check(arguments) => arguments.run(&mut io::stdout().lock()),
+        Command::Sessions(arguments) => arguments.sessions(&mut io::stdout().lock()),
     }
 }
 
@@ -34,6 +35,9 @@ enum Command {
     /// Convert, send everything twice into a running `tribo local`, and print what was counted. Fails when the second
     /// time changes anything or a count is not the recorded one.
     Check(Check),
+    /// Convert, send to a running `tribo local`, and print what it understands beside what is known of the data: sessions,
+    /// rage clicks under two products' rules, ways back, abandonments. Fails when a figure differs.
+    Sessions(Check),
 }
 
 #[derive(Debug, Args)]
@@ -48,17 +52,30 @@ struct Check {
 
 impl Check {
     fn run(&self, out: &mut impl Write) -> anyhow::Result<()> {
-        let now = || {
-            let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis();
-            Timestamp::from_ms(i64::try_from(since).unwrap_or(i64::MAX))
-        };
-        let outcome = check(&self.data, self.anchor.unwrap_or_else(now))?;
+        let outcome = check(&self.data, self.anchor())?;
         write!(out, "{}", outcome.table())?;
         if outcome.wrong.is_empty() {
             writeln!(out, "the second sending changed nothing; every count is the recorded one")?;
             return Ok(());
         }
         bail!("{}", outcome.wrong.join("; "))
+    }
+
+    fn sessions(&self, out: &mut impl Write) -> anyhow::Result<()> {
+        let figures = sessions::figures(&self.data, self.anchor())?;
+        write!(out, "{}", sessions::table(&figures))?;
+        if figures.iter().any(|figure| figure.found != figure.known) {
+            bail!("a figure is not the known one");
+        }
+        Ok(())
+    }
+
+    fn anchor(&self) -> Timestamp {
+        let now = || {
+            let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis();
+            Timestamp::from_ms(i64::try_from(since).unwrap_or(i64::MAX))
+        };
+        self.anchor.unwrap_or_else(now)
     }
 }
 

@@ -6,6 +6,7 @@ pub mod check;
 pub mod convai2;
 mod line;
 pub mod rpm;
+pub mod sessions;
 pub mod wikispeedia;
 mod window;
 

@@ -1,0 +1,300 @@
+//! What is understood of the recorded data: sessions, rage clicks under two products' rules, ways back, abandonments, and
+//! that the order of sending does not matter.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use contract::{Timestamp, incident::Rule};
+use flate2::{Compression, write::GzEncoder};
+use friction::rules::{RuleSet, presets};
+use serde_json::{Value, json};
+
+use super::{Conversion, Dataset, Window};
+use crate::local::{self, Local};
+
+/// A figure, and what it must be.
+#[derive(Debug)]
+pub struct Figure {
+    /// What was counted.
+    pub what: String,
+    /// By whom or in what.
+    pub of: String,
+    /// What the server says.
+    pub found: u64,
+    /// What is known.
+    pub known: u64,
+}
+
+/// One sending of a source under an organisation's rules.
+struct Sending {
+    org: &'static str,
+    dataset: Dataset,
+    rules: Option<RuleSet>,
+    order: fn(&mut Vec<String>),
+}
+
+/// Sends recorded data to a server of its own and reads what is understood.
+///
+/// # Errors
+/// The data cannot be read, or the server cannot be used; figures that differ are no error.
+pub fn figures(data: &Path, anchor: Timestamp) -> anyhow::Result<Vec<Figure>> {
+    let folder = tempfile::tempdir()?;
+    let store = folder.path().join("data");
+    let store = store.to_str().context("a temporary path that is text")?;
+    let window = Window::before(anchor, super::WINDOW_DAYS);
+    let mut conversions: BTreeMap<Dataset, Conversion> = BTreeMap::new();
+    for dataset in [Dataset::Balabit, Dataset::Wikispeedia, Dataset::Apache] {
+        conversions.insert(dataset, dataset.convert(data, &window)?);
+    }
+    let mut keys = Vec::new();
+    for sending in sendings()? {
+        let key = prepare(&sending, folder.path(), store)?;
+        keys.push((sending, key));
+    }
+    let server = Local::start(Path::new(store), &["--tick", "1s", "--session-grace", "1s"])?;
+    for (sending, key) in &keys {
+        let conversion = conversions.get(&sending.dataset).context("a conversion per source")?;
+        let file = write(sending, conversion, folder.path())?;
+        let sent = local::json(&["send", &file, "--url", &server.url, "--key", key, "--json"])?;
+        let accepted = sent.get("accepted").and_then(Value::as_u64);
+        if accepted != Some(u64::try_from(conversion.lines.len())?) {
+            bail!("{}: not every event was accepted: {sent}", sending.org);
+        }
+    }
+    settle(store)?;
+    let figures = read(store, conversions.get(&Dataset::Wikispeedia))?;
+    server.terminate(Duration::from_secs(60))?;
+    Ok(figures)
+}
+
+/// The figures as people read them.
+#[must_use]
+pub fn table(figures: &[Figure]) -> String {
+    let mut text = format!("{:<38} {:<30} {:>8} {:>8}\n", "what", "of", "found", "known");
+    for Figure { what, of, found, known } in figures {
+        let mark = if found == known { "" } else { "  DIFFERS" };
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "{what:<38} {of:<30} {found:>8} {known:>8}{mark}");
+    }
+    text
+}
+
+fn sendings() -> anyhow::Result<Vec<Sending>> {
+    // Of the ways back, the recorded figure knows no limit of time.
+    let any_time = RuleSet::default().with(Rule::Backtrack, "withinMs=2592000000")?;
+    let any_time = numbered(&any_time)?;
+    let as_recorded = |_: &mut Vec<String>| {};
+    Ok(vec![
+        Sending {
+            org: "balabit-posthog",
+            dataset: Dataset::Balabit,
+            rules: Some(presets::posthog()),
+            order: as_recorded,
+        },
+        Sending {
+            org: "balabit-datadog",
+            dataset: Dataset::Balabit,
+            rules: Some(presets::datadog()),
+            order: as_recorded,
+        },
+        Sending {
+            org: "wikispeedia",
+            dataset: Dataset::Wikispeedia,
+            rules: Some(any_time),
+            order: as_recorded,
+        },
+        Sending { org: APACHE, dataset: Dataset::Apache, rules: None, order: as_recorded },
+        Sending {
+            org: APACHE_BACKWARDS,
+            dataset: Dataset::Apache,
+            rules: None,
+            order: |lines| lines.reverse(),
+        },
+        Sending { org: APACHE_MIXED, dataset: Dataset::Apache, rules: None, order: mix },
+    ])
+}
+
+/// The same rules as an organisation's own: its versions begin after the built-in one.
+fn numbered(rules: &RuleSet) -> anyhow::Result<RuleSet> {
+    let mut document = rules.to_json();
+    let version = document.get_mut("version").context("a document has a version")?;
+    *version = json!(2);
+    Ok(RuleSet::parse(&document.to_string())?)
+}
+
+/// An order that has nothing to do with the recorded one, and is always the same.
+fn mix(lines: &mut Vec<String>) {
+    lines.sort_by_cached_key(|line| crc(line.as_bytes()));
+}
+
+fn crc(bytes: &[u8]) -> u32 {
+    bytes
+        .iter()
+        .fold(2_166_136_261, |hash: u32, byte| (hash ^ u32::from(*byte)).wrapping_mul(16_777_619))
+}
+
+fn prepare(sending: &Sending, folder: &Path, store: &str) -> anyhow::Result<String> {
+    let arguments = [
+        "keys",
+        "create",
+        "--org",
+        sending.org,
+        "--scope",
+        "ingest",
+        "--json",
+        "--data-dir",
+        store,
+    ];
+    let key = local::json(&arguments)?;
+    if let Some(rules) = &sending.rules {
+        let file = folder.join(format!("{}.rules.json", sending.org));
+        fs::write(&file, rules.to_json().to_string())?;
+        let file = file.to_str().context("a temporary path that is text")?;
+        let set = ["rules", "set", file, "--org", sending.org, "--json", "--data-dir", store];
+        local::json(&set)?;
+    }
+    Ok(key.get("key").and_then(Value::as_str).context("a key")?.to_owned())
+}
+
+fn write(sending: &Sending, conversion: &Conversion, folder: &Path) -> anyhow::Result<String> {
+    let mut lines = Vec::with_capacity(conversion.lines.len());
+    for line in &conversion.lines {
+        let mut event: Value = serde_json::from_str(line)?;
+        *event.get_mut("orgId").context("an event has an organisation")? = json!(sending.org);
+        lines.push(event.to_string());
+    }
+    (sending.order)(&mut lines);
+    let path = folder.join(format!("{}.ndjson.gz", sending.org));
+    let mut file = GzEncoder::new(fs::File::create(&path)?, Compression::fast());
+    for line in &lines {
+        std::io::Write::write_all(&mut file, line.as_bytes())?;
+        std::io::Write::write_all(&mut file, b"\n")?;
+    }
+    file.finish()?;
+    Ok(path.to_str().context("a temporary path that is text")?.to_owned())
+}
+
+/// Waits until the stream is processed and no session is open: all of the data is older than a pause.
+fn settle(store: &str) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let mut before = Value::Null;
+    while started.elapsed() < PATIENCE {
+        let ledger = local::json(&["ledger", "--json", "--data-dir", store])?;
+        let now = json!([
+            sessions(store, APACHE_MIXED)?.len(),
+            sessions(store, "wikispeedia")?.len(),
+            sessions(store, "balabit-posthog")?.len(),
+        ]);
+        if ledger.get("streamLag").and_then(Value::as_u64) == Some(0) && now == before {
+            return Ok(());
+        }
+        before = now;
+        std::thread::sleep(Duration::from_secs(7));
+    }
+    bail!("the server did not settle within {} s", PATIENCE.as_secs())
+}
+
+fn read(store: &str, wikispeedia: Option<&Conversion>) -> anyhow::Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    let mut add = |what: &str, of: &str, found: usize, known: usize| {
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let (what, of) = (what.to_owned(), of.to_owned());
+        figures.push(Figure { what, of, found: number(found), known: number(known) });
+    };
+    for (org, of, known) in [
+        ("balabit-posthog", "balabit, PostHog's rule", 1_689),
+        ("balabit-datadog", "balabit, Datadog's rule", 1_313),
+    ] {
+        add("rage clicks", of, incidents(store, org, "rage_click")?.len(), known);
+        add("sessions", of, sessions(store, org)?.len(), 88);
+    }
+    let games = sessions(store, "wikispeedia")?;
+    let back: usize = wikispeedia.map_or(0, games_with_a_way_back);
+    add("games with A → B → A", "wikispeedia", having(&games, "/session/metrics/backtracks"), back);
+    add("games", "wikispeedia", games.len(), 5_000);
+    let explicit = having(&games, "/session/metrics/frictionEvents/friction.abandon");
+    add("explicit abandonments", "wikispeedia, restarts", explicit, 2_869);
+    let inferred = games.iter().filter(|game| {
+        count(game, "/session/metrics/tasksAbandoned") > 0
+            && count(game, "/session/metrics/frictionEvents/friction.abandon") == 0
+    });
+    add("inferred abandonments", "wikispeedia, timeouts", inferred.count(), 2_131);
+    let recorded = shapes(&sessions(store, APACHE)?);
+    add("sessions", "apache-logs, as recorded", recorded.len(), 3_052);
+    for (org, of) in [(APACHE_BACKWARDS, "backwards"), (APACHE_MIXED, "in a mixed order")] {
+        let other = shapes(&sessions(store, org)?);
+        let same = recorded.iter().zip(&other).filter(|(a, b)| a == b).count();
+        add("the same sessions", &format!("apache-logs, {of}"), same, recorded.len());
+    }
+    Ok(figures)
+}
+
+/// Games of which the source says that the player went back.
+fn games_with_a_way_back(conversion: &Conversion) -> usize {
+    let mut games = std::collections::BTreeSet::new();
+    for line in &conversion.lines {
+        let event: Value = serde_json::from_str(line).unwrap_or_default();
+        if event.pointer("/context/userAction").and_then(Value::as_str) == Some("back") {
+            games.extend(event.get("sessionId").and_then(Value::as_str).map(str::to_owned));
+        }
+    }
+    games.len()
+}
+
+fn sessions(store: &str, org: &str) -> anyhow::Result<Vec<Value>> {
+    list(
+        &["sessions", "--org", org, "--state", "closed", "--json", "--data-dir", store],
+        "sessions",
+    )
+}
+
+fn incidents(store: &str, org: &str, rule: &str) -> anyhow::Result<Vec<Value>> {
+    list(&["incidents", "--org", org, "--rule", rule, "--json", "--data-dir", store], "incidents")
+}
+
+fn list(arguments: &[&str], name: &str) -> anyhow::Result<Vec<Value>> {
+    let mut found = local::json(arguments)?;
+    match found.get_mut(name).map(Value::take) {
+        Some(Value::Array(list)) => Ok(list),
+        Some(_) | None => bail!("tribo {} lists no {name}", arguments.join(" ")),
+    }
+}
+
+fn having(sessions: &[Value], pointer: &str) -> usize {
+    sessions.iter().filter(|session| count(session, pointer) > 0).count()
+}
+
+fn count(session: &Value, pointer: &str) -> u64 {
+    let inner = pointer.strip_prefix("/session").unwrap_or(pointer);
+    let found = session.pointer(pointer).or_else(|| session.pointer(inner));
+    found.and_then(Value::as_u64).unwrap_or_default()
+}
+
+/// Everything that sessions say but the identities, which differ from organisation to organisation.
+fn shapes(sessions: &[Value]) -> Vec<String> {
+    let mut shapes: Vec<String> = sessions
+        .iter()
+        .map(|stored| {
+            let mut session = stored.get("session").unwrap_or(stored).clone();
+            if let Some(fields) = session.as_object_mut() {
+                for identity in ["sessionId", "orgId", "incidents", "revision", "actorSlot"] {
+                    fields.remove(identity);
+                }
+            }
+            session.to_string()
+        })
+        .collect();
+    shapes.sort();
+    shapes
+}
+
+const APACHE: &str = "apache";
+const APACHE_BACKWARDS: &str = "apache-backwards";
+const APACHE_MIXED: &str = "apache-mixed";
+const PATIENCE: Duration = Duration::from_secs(300);
