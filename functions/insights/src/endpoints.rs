@@ -2,6 +2,7 @@
 
 use contract::{
     insights::{
+        flows::{FlowGraph, TopFlows},
         hotspots::Hotspots,
         overview::Overview,
         pages::{EventPage, IncidentPage, SessionPage, SessionView},
@@ -12,8 +13,8 @@ use contract::{
 use schemars::{Schema, SchemaGenerator};
 
 use crate::parameters::{
-    AFTER, CURSOR, EVENTS, FROM, HOTSPOTS, ORG, PAGE, PRODUCT, Parameter, RULE, SESSION,
-    SESSIONS_MIN, STATE, TO,
+    AFTER, CURSOR, EDGES, EVENTS, FLOWS, FROM, HOTSPOTS, ORG, PAGE, PRODUCT, Parameter, RULE,
+    SESSION, SESSIONS_MIN, SORT, STATE, TO,
 };
 
 /// An endpoint.
@@ -38,6 +39,8 @@ pub(crate) enum Operation {
     Overview,
     Hotspots,
     Trace,
+    TopFlows,
+    FlowGraph,
     Sessions,
     Session,
     Incidents,
@@ -72,6 +75,22 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         about: "What each pillar caused and prevented.",
         parameters: &[ORG, PRODUCT, FROM, TO],
         answer: SchemaGenerator::subschema_for::<Trace>,
+    },
+    Endpoint {
+        operation: Operation::TopFlows,
+        path: "/v1/flows/top",
+        id: "topFlows",
+        about: "The ways that most went, or on which most is lost.",
+        parameters: &[ORG, PRODUCT, FROM, TO, SORT, FLOWS],
+        answer: SchemaGenerator::subschema_for::<TopFlows>,
+    },
+    Endpoint {
+        operation: Operation::FlowGraph,
+        path: "/v1/flows/graph",
+        id: "flowGraph",
+        about: "Steps from screen to screen.",
+        parameters: &[ORG, PRODUCT, FROM, TO, EDGES],
+        answer: SchemaGenerator::subschema_for::<FlowGraph>,
     },
     Endpoint {
         operation: Operation::Sessions,

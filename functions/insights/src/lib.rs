@@ -136,6 +136,8 @@ where
             Operation::Overview => self.overview(&asking.call()?).await,
             Operation::Hotspots => self.hotspots(&asking.call()?).await,
             Operation::Trace => self.trace(&asking.call()?).await,
+            Operation::TopFlows => self.top_flows(&asking.call()?).await,
+            Operation::FlowGraph => self.flow_graph(&asking.call()?).await,
             Operation::Sessions => self.sessions(&asking.call()?).await,
             Operation::Session => self.session(&asking.call()?).await,
             Operation::Incidents => self.incidents(&asking.call()?).await,

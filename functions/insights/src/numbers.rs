@@ -6,6 +6,7 @@ use axum::{
 };
 use friction::{
     cells::CellKind,
+    flow::FlowSort,
     insight::{self, HotspotQuestion, OverviewCells, Period},
 };
 use ports::{
@@ -47,6 +48,29 @@ impl<W: Sums, C: Clock, E> Insights<W, C, E> {
         let (span, period) = call.days()?;
         let cells = self.world.cells(&span, CellKind::Pillar).await?;
         Ok(Json(insight::trace(call.asked(span), period, &cells)).into_response())
+    }
+
+    pub(crate) async fn top_flows(&self, call: &Call) -> Result<Response, Refusal> {
+        let (span, _) = call.days()?;
+        let limit = call.query.count(&parameters::FLOWS)?;
+        let sort = call.query.parsed(&parameters::SORT, sort)?.unwrap_or(FlowSort::Frequency);
+        let cells = self.world.cells(&span, CellKind::Variant).await?;
+        Ok(Json(insight::top_flows(call.asked(span), (sort, limit), &cells)).into_response())
+    }
+
+    pub(crate) async fn flow_graph(&self, call: &Call) -> Result<Response, Refusal> {
+        let (span, _) = call.days()?;
+        let limit = call.query.count(&parameters::EDGES)?;
+        let cells = self.world.cells(&span, CellKind::Edge).await?;
+        Ok(Json(insight::flow_graph(call.asked(span), limit, &cells)).into_response())
+    }
+}
+
+fn sort(word: &str) -> Option<FlowSort> {
+    match word {
+        "frequency" => Some(FlowSort::Frequency),
+        "impact" => Some(FlowSort::Impact),
+        _ => None,
     }
 }
 

@@ -110,6 +110,21 @@ pub(crate) const HOTSPOTS: Parameter = Parameter {
     grammar: Grammar::Count { min: 1, max: 100, usual: 20 },
     about: "At most so many screens.",
 };
+pub(crate) const SORT: Parameter = Parameter {
+    name: "sort",
+    grammar: Grammar::Word(|| vec!["frequency", "impact"]),
+    about: "By how often they were gone, as when this is left out, or by how many × how much it hurts × how rarely it is completed.",
+};
+pub(crate) const FLOWS: Parameter = Parameter {
+    name: "limit",
+    grammar: Grammar::Count { min: 1, max: 100, usual: 10 },
+    about: "At most so many ways.",
+};
+pub(crate) const EDGES: Parameter = Parameter {
+    name: "limit",
+    grammar: Grammar::Count { min: 1, max: 1_000, usual: 200 },
+    about: "At most so many edges.",
+};
 pub(crate) const PAGE: Parameter = Parameter {
     name: "limit",
     grammar: Grammar::Count { min: 1, max: 200, usual: 50 },

@@ -3,9 +3,11 @@
 //! - here: what the connector says about an organisation
 //! - [`asked`]: what an answer is about, and what it is based on
 //! - [`overview`], [`hotspots`], [`trace`]: sums and means over sessions
+//! - [`flows`]: which way people go
 //! - [`pages`]: sessions, incidents and events themselves
 
 pub mod asked;
+pub mod flows;
 pub mod hotspots;
 pub mod overview;
 pub mod pages;

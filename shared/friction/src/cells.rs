@@ -37,7 +37,7 @@ pub enum CellKind {
     Task,
     /// Friction caused and prevented by pillar.
     Pillar,
-    /// Incidents by rule.
+    /// Sessions by what was seen in them: incidents by rule, and every other signal of the frustration score.
     Rule,
 }
 

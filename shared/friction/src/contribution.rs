@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use contract::session::{FlowOutcome, Session, Tier};
+use contract::{
+    incident::Rule,
+    session::{FlowOutcome, Session, Tier},
+};
 
 use crate::{
     baseline,
@@ -128,8 +131,21 @@ impl Adder<'_> {
             ];
             self.add(CellKind::Pillar, pillar.as_str(), &sums);
         }
-        for (rule, count) in &self.session.metrics.incidents {
+        let incidents = &self.session.metrics.incidents;
+        for (rule, count) in incidents {
             self.add(CellKind::Rule, rule.as_str(), &[("incidents".into(), (*count).into())]);
+        }
+        // Whatever else hurts is seen by actors as well, and told when there are enough of them.
+        let is_rule =
+            |signal: &&str| Rule::parse(signal).is_some_and(|rule| incidents.contains_key(&rule));
+        let parts = &self.session.frustration.contributions;
+        let signals: BTreeSet<&str> = parts
+            .iter()
+            .map(|part| part.signal.as_str())
+            .filter(|signal| !is_rule(signal))
+            .collect();
+        for signal in signals {
+            self.add(CellKind::Rule, signal, &[]);
         }
     }
 

@@ -15,7 +15,7 @@ pub use crate::detect::Ending;
 pub use clean::{BadPathRule, PathRule, PathRules};
 pub use compact::compact;
 pub use counting::contribute;
-pub use graph::{Graph, GraphEdge, graph};
+pub use graph::{DEPENDENCY_MIN, Graph, GraphEdge, graph};
 pub use tasks::task_runs;
 pub use top::{DropOff, FlowSort, TopFlow, TopFlows, TopQuestion, top};
 pub use unusual::unusual;

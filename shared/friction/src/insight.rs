@@ -2,6 +2,7 @@
 //!
 //! A cell with fewer than [`K_ANONYMITY`] actors is never told, and counted as suppressed.
 
+mod flows;
 mod hotspots;
 mod note;
 mod overview;
@@ -10,6 +11,7 @@ mod replay;
 mod rows;
 mod trace;
 
+pub use flows::{flow_graph, top_flows};
 pub use hotspots::{HotspotQuestion, SESSIONS_MIN, hotspots};
 pub use overview::{OverviewCells, overview};
 pub use period::Period;

@@ -116,5 +116,6 @@ fn steps(edges: &Edges<'_>, from: &str, to: &str) -> i64 {
     edges.get(&(from, to)).map(|cell| cell.sum(FLOWS)).unwrap_or_default()
 }
 
-const DEPENDENCY_MIN: f64 = 0.5;
+/// Steps from one screen to another of a lower dependency mostly go the other way, or to and fro.
+pub const DEPENDENCY_MIN: f64 = 0.5;
 const LOOPS_MAX: usize = 5;

@@ -1,0 +1,80 @@
+//! Ways and steps, with what they are based on.
+
+use std::collections::BTreeMap;
+
+use contract::{
+    insights::{
+        asked::Asked,
+        flows::{DropOff, FlowEdge, FlowGraph, TopFlow, TopFlows},
+    },
+    limits::K_ANONYMITY,
+};
+
+use super::{basis, rounded};
+use crate::{
+    cells::{Cell, CellKey},
+    flow::{self, DEPENDENCY_MIN, FlowSort, TopQuestion},
+};
+
+/// The first `limit` ways of what `cells` hold.
+#[must_use]
+pub fn top_flows(
+    asked: Asked,
+    (sort, limit): (FlowSort, usize),
+    cells: &[(CellKey, Cell)],
+) -> TopFlows {
+    let names = BTreeMap::new();
+    let question = TopQuestion { actors_min: K_ANONYMITY, sort, limit, names: &names };
+    let flow::TopFlows { flows, total, suppressed } = flow::top(cells, &question);
+    TopFlows {
+        basis: basis(asked, suppressed, &[]),
+        total_flows: total,
+        flows: flows.into_iter().map(told).collect(),
+    }
+}
+
+/// The first `limit` steps of what `cells` hold.
+#[must_use]
+pub fn flow_graph(asked: Asked, limit: usize, cells: &[(CellKey, Cell)]) -> FlowGraph {
+    let flow::Graph { edges, total, hidden, suppressed } = flow::graph(cells, K_ANONYMITY);
+    let beyond = u64::try_from(edges.len().saturating_sub(limit)).unwrap_or(u64::MAX);
+    let edges = edges.into_iter().take(limit).map(|edge| FlowEdge {
+        from: edge.from,
+        to: edge.to,
+        steps: edge.steps,
+        sessions: edge.sessions,
+        dependency: rounded(edge.dependency),
+        avg_gap_sec: edge.avg_gap_sec.map(rounded),
+        avg_friction: rounded(edge.avg_friction),
+        backtrack: edge.backtrack,
+    });
+    FlowGraph {
+        basis: basis(asked, suppressed, &[("dependencyMin", DEPENDENCY_MIN)]),
+        total_steps: total,
+        hidden,
+        beyond,
+        edges: edges.collect(),
+    }
+}
+
+fn told(flow: flow::TopFlow) -> TopFlow {
+    let dropoff = flow.drop_off.into_iter().map(|stop| DropOff {
+        screen: stop.screen,
+        rate: rounded(stop.rate),
+        flows: stop.flows,
+    });
+    TopFlow {
+        id: flow.id,
+        label: flow.label,
+        task: flow.task,
+        path: flow.path,
+        flows: flow.flows,
+        sessions: flow.sessions,
+        share: rounded(flow.share),
+        completion_rate: flow.completion_rate.map(rounded),
+        avg_friction: rounded(flow.avg_friction),
+        avg_duration_sec: rounded(flow.avg_duration_sec),
+        impact: rounded(flow.impact),
+        dropoff: dropoff.collect(),
+    }
+}
