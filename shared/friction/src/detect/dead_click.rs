@@ -131,3 +131,115 @@ impl Near {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use contract::{Timestamp, incident::Confidence};
+
+    use crate::{
+        detect::{Ending, Finding, detect},
+        rules::{RuleSet, Rules},
+        trace::{found, seen, trace},
+    };
+
+    fn declared() -> Rules {
+        let set =
+            r#"{"version": 2, "rules": {"dead_click": {"interactive": [{"kind": "button"}]}}}"#;
+        RuleSet::parse(set).unwrap().for_product(&"app".parse().unwrap())
+    }
+
+    fn inferred(text: &str) -> Vec<Finding> {
+        let findings = detect(&trace(text), &declared(), Ending::Closed);
+        findings.into_iter().filter(|finding| finding.rule.as_str() == "dead_click").collect()
+    }
+
+    #[test]
+    fn what_a_client_reports_is_believed() {
+        let findings = found("0 nav /a\n1000 click buy\n3700 dead buy");
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].tags, ["reported"]);
+        assert_eq!((findings[0].started_at.ms(), findings[0].count), (1_000, 2));
+        assert_eq!(
+            seen("0 nav /a\n1000 dead buy"),
+            ["dead_click 1000-1000 x1"],
+            "without its click"
+        );
+    }
+
+    #[test]
+    fn a_report_is_about_the_oldest_click_of_its_element_within_seven_seconds() {
+        let reported =
+            |ms: i64| seen(&format!("0 nav /a\n1000 click buy\n{} dead buy", 1_000 + ms));
+        assert_eq!(reported(6_999), ["dead_click 1000-7999 x2"]);
+        assert_eq!(reported(7_000), ["dead_click 1000-8000 x2"]);
+        assert_eq!(reported(7_001), ["dead_click 8001-8001 x1"]);
+        let two = "0 nav /a\n1000 click buy\n3000 click buy\n4000 dead buy\n6000 dead buy";
+        assert_eq!(seen(two), ["dead_click 1000-4000 x2", "dead_click 3000-6000 x2"]);
+        assert_eq!(seen("0 nav /a\n1000 click buy\n1000 dead other").len(), 1);
+    }
+
+    #[test]
+    fn a_report_of_the_same_millisecond_is_about_its_click_whichever_comes_first() {
+        assert_eq!(seen("0 nav /a\n1000 click buy\n1000 dead buy"), ["dead_click 1000-1000 x2"]);
+        assert_eq!(seen("0 nav /a\n1000 dead buy\n1000 click buy"), ["dead_click 1000-1000 x2"]);
+    }
+
+    #[test]
+    fn repeats_within_a_second_are_the_same_dead_click() {
+        let dead =
+            |ms: i64| seen(&format!("0 nav /a\n1000 dead buy\n{} dead buy", 1_000 + ms)).len();
+        assert_eq!((dead(998), dead(999), dead(1_000)), (1, 1, 2));
+    }
+
+    #[test]
+    fn silence_after_something_interactive_is_a_dead_click() {
+        let answer = |what: &str, ms: i64| {
+            !inferred(&format!("0 nav /a\n1000 click buy:button\n{} {what}\n9000 lost", 1_000 + ms))
+                .is_empty()
+        };
+        for what in
+            ["custom opened", "nav /b", "nav /a", "error E1", "viewed", "done buy", "input name"]
+        {
+            assert!(!answer(what, 0), "{what}");
+            assert!(!answer(what, 2_999), "{what}");
+            assert!(!answer(what, 3_000), "{what}");
+            assert!(answer(what, 3_001), "{what}");
+        }
+        assert!(answer("click other", 10), "another click is no answer");
+        assert_eq!((answer("scroll 9", 300), answer("scroll 9", 301)), (false, true));
+        assert_eq!((answer("lost", 1_000), answer("lost", 1_001)), (false, true));
+        let findings = inferred("0 nav /a\n1000 click buy:button\n1500 click buy:button");
+        assert_eq!(findings.len(), 1);
+        assert_eq!((findings[0].count, findings[0].confidence), (2, Confidence::Low));
+        assert_eq!(findings[0].tags, ["inferred"]);
+    }
+
+    #[test]
+    fn waking_a_window_up_is_not_a_dead_click() {
+        let woken = |ms: i64| {
+            !inferred(&format!("{} back\n5000 nav /a\n9000 click buy:button", 9_000 - ms))
+                .is_empty()
+        };
+        assert_eq!((woken(999), woken(1_000), woken(1_001)), (false, false, true));
+    }
+
+    #[test]
+    fn only_what_is_declared_is_inferred_and_downloads_answer_elsewhere() {
+        assert!(
+            seen("0 nav /a\n1000 click buy:button").is_empty(),
+            "nothing is declared by default"
+        );
+        assert!(inferred("0 nav /a\n1000 click photo:image").is_empty());
+        assert!(inferred("0 nav /a\n1000 click report_download:button").is_empty());
+        assert_eq!(inferred("0 nav /a\n1000 click report:button").len(), 1);
+    }
+
+    #[test]
+    fn an_answer_may_still_come_while_the_session_is_open() {
+        let open = |now: i64| {
+            let ending = Ending::Open { now: Timestamp::from_ms(now) };
+            detect(&trace("0 nav /a\n1000 click buy:button"), &declared(), ending).len()
+        };
+        assert_eq!((open(3_999), open(4_000), open(4_001)), (0, 0, 1));
+    }
+}

@@ -113,3 +113,146 @@ fn may_select(presses: &[&Press<'_>], rules: &RageClick, scene: &Scene<'_>) -> b
         && !presses.iter().any(knows)
         && presses.windows(2).all(is_quick)
 }
+
+#[cfg(test)]
+mod tests {
+    use contract::incident::Confidence;
+
+    use crate::{
+        detect::{Ending, Finding, detect},
+        rules::RuleSet,
+        trace::{found, seen, seen_by, trace},
+    };
+
+    fn clicks(what: &str, times: &[i64]) -> String {
+        times.iter().map(|ms| format!("{ms} click {what}\n")).collect()
+    }
+
+    #[test]
+    fn three_clicks_each_within_a_second_of_the_last_are_a_burst() {
+        for (gap, expected) in [(999, 1), (1_000, 1), (1_001, 0)] {
+            assert_eq!(
+                seen(&clicks("pay:button", &[0, gap, 2 * gap - 1])).len(),
+                expected,
+                "{gap}"
+            );
+        }
+        assert!(seen(&clicks("pay:button", &[0, 100])).is_empty());
+    }
+
+    #[test]
+    fn three_of_them_must_lie_within_two_seconds() {
+        for (last, expected) in [(1_999, 1), (2_000, 1), (2_001, 0)] {
+            let set = r#"{"version": 2, "rules": {"rage_click": {"gapMs": 1500}}}"#;
+            let rules = RuleSet::parse(set).unwrap().for_product(&"app".parse().unwrap());
+            let events = trace(&clicks("pay:button", &[0, 1_000, last]));
+            assert_eq!(detect(&events, &rules, Ending::Closed).len(), expected, "{last}");
+        }
+    }
+
+    #[test]
+    fn a_burst_is_one_incident_that_counts_all_its_clicks() {
+        let burst: Vec<i64> = (0..40).map(|n| n * 900).collect();
+        assert_eq!(seen(&clicks("pay:button", &burst)), ["rage_click 0-35100 x40"]);
+        let two = clicks("pay:button", &[0, 100, 200, 1_201, 1_300, 1_400]);
+        assert_eq!(seen_by("rage_click", &two), ["rage_click 0-200 x3", "rage_click 1201-1400 x3"]);
+    }
+
+    #[test]
+    fn a_burst_of_hundreds_names_fifty_events_and_counts_all() {
+        let burst: Vec<i64> = (0..300).map(|n| n * 10).collect();
+        let findings = found(&clicks("pay:button", &burst));
+        assert_eq!((findings[0].count, findings[0].event_ids.len()), (300, 50));
+    }
+
+    #[test]
+    fn another_element_is_the_same_thing_only_if_it_is_near() {
+        let beside = |x: i32, y: i32| {
+            seen(&format!(
+                "0 click a:button @0,0\n10 click b:button @{x},{y}\n20 click a:button @0,0"
+            ))
+            .len()
+        };
+        assert_eq!((beside(30, 0), beside(31, 0), beside(18, 24), beside(18, 25)), (1, 0, 1, 0));
+        assert_eq!(seen("0 click a:x\n10 click b:x\n20 click a:x").len(), 0, "without places");
+        assert_eq!(seen("0 click a:x @0,0\n10 click a:x @900,0\n20 click a:x @0,900").len(), 1);
+    }
+
+    #[test]
+    fn another_screen_ends_a_burst() {
+        let text = "0 nav /a\n1 click x:button\n2 click x:button\n3 nav /b\n4 click x:button";
+        assert!(seen(text).is_empty());
+    }
+
+    #[test]
+    fn what_is_clicked_many_times_on_purpose_is_left_out() {
+        for what in [
+            "amount:stepper",
+            "day:date_picker",
+            "7:calendar",
+            "list:pager",
+            "song:player",
+            "volume:slider",
+            "name:text_input",
+            "name:TextInput",
+            "gallery-next:button",
+            "next:link",
+            "prev_page:button",
+            "Previous:button",
+            "cart.plus:button",
+            "map.zoom-in:button",
+        ] {
+            assert!(seen(&clicks(what, &[0, 100, 200, 300])).is_empty(), "{what}");
+        }
+        assert_eq!(seen(&clicks("next_best_offer:button", &[0, 100, 200])).len(), 1);
+    }
+
+    #[test]
+    fn a_click_on_something_left_out_ends_a_burst() {
+        let text = "0 click a:b @5,5\n10 click a:b @5,5\n20 click p:pager @5,5\n30 click a:b @5,5";
+        assert!(seen(text).is_empty());
+    }
+
+    #[test]
+    fn text_is_selected_with_three_clicks_and_not_with_four() {
+        assert!(seen(&clicks("terms:paragraph", &[0, 150, 300])).is_empty());
+        assert_eq!(seen(&clicks("terms:paragraph", &[0, 150, 300, 450])).len(), 1);
+    }
+
+    #[test]
+    fn three_quick_clicks_on_who_knows_what_may_be_a_selection() {
+        let confidence = |text: String| found(&text)[0].confidence;
+        assert_eq!(confidence(clicks("x", &[0, 500, 1_000])), Confidence::Low);
+        assert_eq!(confidence(clicks("x", &[0, 500, 1_001])), Confidence::Medium);
+        assert_eq!(confidence(clicks("x", &[0, 150, 300, 450])), Confidence::Medium);
+        assert_eq!(confidence(clicks("x:button", &[0, 150, 300])), Confidence::Medium);
+    }
+
+    #[test]
+    fn a_dead_or_an_error_click_makes_it_certain() {
+        let rage = |text: &str| -> Finding {
+            found(text).into_iter().find(|f| f.rule.as_str() == "rage_click").unwrap()
+        };
+        let burst = format!("0 nav /a\n{}", clicks("x", &[10, 150, 300]));
+        let dead = rage(&format!("{burst}2500 dead x"));
+        assert_eq!((dead.confidence, dead.count), (Confidence::High, 3));
+        assert_eq!(dead.tags, ["element", "deadClick"]);
+        let error = rage(&format!("{burst}900 error E1"));
+        assert_eq!(
+            (error.confidence, error.tags),
+            (Confidence::High, vec!["element".to_owned(), "errorClick".to_owned()])
+        );
+        let other = rage(&format!("{burst}2500 dead y"));
+        assert_eq!(other.confidence, Confidence::Low);
+    }
+
+    #[test]
+    fn reports_beside_their_clicks_are_not_counted_twice_and_reports_instead_of_them_are() {
+        let rage = |text: &str| {
+            let findings = found(text);
+            findings.iter().find(|f| f.rule.as_str() == "rage_click").map(|f| f.count)
+        };
+        assert_eq!(rage("0 click x:b\n0 dead x:b\n100 click x:b\n100 dead x:b"), None);
+        assert_eq!(rage("0 dead x:b\n100 dead x:b\n200 dead x:b"), Some(3));
+    }
+}

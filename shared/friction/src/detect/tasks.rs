@@ -1,4 +1,4 @@
-//! Runs of tasks, as [`crate::flow::task_runs`] has them, with a limit that rules can change.
+//! Runs of tasks, as the rules and [`crate::flow::task_runs`] have them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,18 +6,18 @@ use contract::{Event, EventType, Timestamp};
 
 /// A run of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Run<'a> {
-    pub(super) name: &'a str,
+pub(crate) struct Run<'a> {
+    pub(crate) name: &'a str,
     /// Its beginning.
-    pub(super) from: usize,
-    pub(super) at: Timestamp,
+    pub(crate) from: usize,
+    pub(crate) at: Timestamp,
     /// Its end, completed or cancelled, within the limit.
-    pub(super) end: Option<usize>,
+    pub(crate) end: Option<usize>,
 }
 
 /// The runs in the events of a session, in the order of their beginnings: from `task.started` to the first end of the same
 /// name and id within `open_ms`, exactly that late among them.
-pub(super) fn runs(events: &[Event], open_ms: i64) -> Vec<Run<'_>> {
+pub(crate) fn runs(events: &[Event], open_ms: i64) -> Vec<Run<'_>> {
     let mut matching =
         Matching { open_ms, runs: Vec::new(), open: BTreeMap::new(), loose: BTreeMap::new() };
     for (place, event) in events.iter().enumerate() {
@@ -33,7 +33,7 @@ pub(super) fn runs(events: &[Event], open_ms: i64) -> Vec<Run<'_>> {
 }
 
 /// The task that is open at each event; the one begun last, if there are several.
-pub(super) fn open_at<'a>(
+pub(crate) fn open_at<'a>(
     events: &[Event],
     runs: &[Run<'a>],
     open_ms: i64,
@@ -105,5 +105,63 @@ impl<'a> Matching<'a> {
         let last = *self.open.get(&key)?.last()?;
         let run = self.runs.get(last)?;
         (at.since_ms(run.at) <= self.open_ms).then_some(last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::session::FlowOutcome;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{detect::Ending, flow, policy::TASK_OPEN_MAX_MS, trace::trace};
+
+    proptest! {
+        #[test]
+        fn the_runs_are_those_that_flows_and_metrics_have(
+            steps in prop::collection::vec((0..3_i64, 0..4_usize, 0..3_usize), 0..40),
+        ) {
+            let mut at = 0;
+            let lines = steps.iter().map(|(gap, what, which)| {
+                at += [0, 60_000, TASK_OPEN_MAX_MS][usize::try_from(*gap).unwrap()];
+                let what = ["start", "done", "cancel", "start"][*what];
+                format!("{at} {what} {}\n", ["a", "b#1", "b#2"][*which])
+            });
+            let events = trace(&lines.collect::<String>());
+            let open = |run: &&Run<'_>| run.end.is_none();
+            let own: Vec<_> = runs(&events, TASK_OPEN_MAX_MS)
+                .iter()
+                .filter(open)
+                .map(|run| (run.name.to_owned(), run.at))
+                .collect();
+            let theirs: Vec<_> = flow::task_runs(&events, Ending::Closed, TASK_OPEN_MAX_MS)
+                .into_iter()
+                .filter(|run| run.outcome == FlowOutcome::Abandoned)
+                .map(|run| (run.name, run.started_at))
+                .collect();
+            prop_assert_eq!(own, theirs);
+        }
+
+        #[test]
+        fn an_event_is_in_the_task_that_was_begun_last_and_is_open(
+            steps in prop::collection::vec((0..400_000_i64, 0..3_usize, 0..3_usize), 0..40),
+        ) {
+            let mut at = 0;
+            let lines = steps.iter().map(|(gap, what, which)| {
+                at += gap;
+                format!("{at} {} {}\n", ["start", "done", "cancel"][*what], ["a", "b", "c"][*which])
+            });
+            let events = trace(&lines.collect::<String>());
+            let runs = runs(&events, TASK_OPEN_MAX_MS);
+            let open_at = open_at(&events, &runs, TASK_OPEN_MAX_MS);
+            for (place, event) in events.iter().enumerate() {
+                let is_open = |run: &&Run<'_>| {
+                    let in_time = event.occurred_at.since_ms(run.at) <= TASK_OPEN_MAX_MS;
+                    run.from <= place && in_time && run.end.is_none_or(|end| end >= place)
+                };
+                let last = runs.iter().rfind(is_open).map(|run| run.name);
+                prop_assert_eq!(open_at[place], last);
+            }
+        }
     }
 }

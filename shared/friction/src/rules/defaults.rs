@@ -144,6 +144,11 @@ pub(super) fn inputs_without_forms() -> Vec<Matcher> {
     of_kinds(&["search", "filter", "chat", "comment"]).chain(of_keys(&keys)).collect()
 }
 
+/// What clients call a mouse moved to and fro.
+pub(super) fn mouse_reports() -> Vec<Matcher> {
+    of_keys(&["mouse_thrash*", "mousethrash*", "thrashed_cursor", "cursor_thrash*"]).collect()
+}
+
 /// What is not clickable is clicked three times to select it.
 pub(super) fn text_kinds() -> Vec<Matcher> {
     of_kinds(&[

@@ -213,19 +213,21 @@ mod tests {
 
     #[test]
     fn a_matcher_holds_when_all_it_says_holds() {
-        let event = |json| serde_json::from_value::<Matcher2>(json).unwrap().names();
+        let event = |json| serde_json::from_value::<Written>(json).unwrap().names();
         let both = Matcher { kind: Some(Pattern::of("button")), ..Matcher::key("pay*") };
-        assert!(event(json!({"key": "pay.now", "kind": "Button"})).are_in(&[both.clone()]));
+        assert!(
+            event(json!({"key": "pay.now", "kind": "Button"})).are_in(std::slice::from_ref(&both))
+        );
         assert!(!event(json!({"key": "pay.now"})).are_in(&[both]));
     }
 
     #[derive(serde::Deserialize)]
-    struct Matcher2 {
+    struct Written {
         key: Option<String>,
         kind: Option<String>,
     }
 
-    impl Matcher2 {
+    impl Written {
         fn names(self) -> Names {
             Names {
                 key: self.key.as_deref().map(fold),

@@ -232,8 +232,8 @@ settings! {
 
     /// The end of a session right after it hurt.
     RageQuit {
-        /// Incidents that hurt.
-        min_incidents: usize = 2, "minIncidents", 1.0 to 100.0;
+        /// Incidents that hurt; what takes several events to be one counts twice.
+        min_incidents: usize = 3, "minIncidents", 1.0 to 100.0;
         /// Within this before the end, ms.
         within_ms: i64 = 30_000, "withinMs", 1.0 to 3_600_000.0;
         /// The last of them within this before the end, ms.
@@ -244,6 +244,8 @@ settings! {
     MouseThrash {
         /// Reports that follow each other this soon on one screen are one, ms.
         repeat_ms: i64 = 2_000, "repeatMs", 0.0 to 60_000.0;
+        /// What clients call it: the `name` of a `ui.custom`, as a key.
+        reports: Vec<Matcher> = defaults::mouse_reports(), "reports";
     }
 
     /// To and fro on one screen.
