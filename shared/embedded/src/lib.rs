@@ -10,7 +10,8 @@
 //! - `intake`, `staging`, `stream`, `on_failure`: how events get in, and the log that carries them
 //! - `ledger`, `archive`, `quarantine`, `reference`: what the processor reads and writes
 //! - `leases`, `forming`, `outbox`, `parking`: the way to the connector
-//! - `owners`, `event_log`, `heads`, `sessions`, `cells`, `understanding`: events of sessions, and what is made of them
+//! - `owners`, `event_log`, `heads`, `sessions`, `cells`, `understanding`, `projections`, `rules`: events of sessions,
+//!   what is made of them, and what counts as friction
 //! - `keys`, `bus`, `accounts`, `whereabouts`: keys, announcements, reading
 //! - `checkpointer`, `expiry`, `retention`, `backup`: upkeep
 
@@ -35,6 +36,7 @@ mod on_failure;
 mod outbox;
 mod owners;
 mod parking;
+mod projections;
 mod quarantine;
 mod reference;
 mod retention;

@@ -8,7 +8,7 @@
 //! - [`intake`], [`stream`]: how events get in, and the log that carries them
 //! - [`ledger`], [`archive`], [`mod@reference`]: what the processor reads and writes
 //! - [`staging`], [`delivery`], [`endpoint`]: the way to the connector
-//! - [`sessions`], [`rules`]: events of sessions in order, what is made of them, and what counts as friction
+//! - [`sessions`], [`projections`], [`rules`]: events of sessions in order, what is made of them, and what counts as friction
 //! - [`keys`], [`bus`], [`accounts`], [`clock`]: keys, announcements, reading, time
 //! - [`error`]: the world failing
 //! - `faulty` and `laws` (features of these names), `chance`, `steps`: making any implementation fail, and judging it
@@ -30,6 +30,7 @@ pub mod keys;
 #[cfg(feature = "laws")]
 pub mod laws;
 pub mod ledger;
+pub mod projections;
 pub mod reference;
 pub mod rules;
 pub mod sessions;

@@ -111,7 +111,7 @@ pub trait Sessions: Send + Sync {
 
 /// Notices that were committed and not yet announced.
 pub trait Notices: Send + Sync {
-    /// Up to `limit` of them, in the order of their commits.
+    /// Up to `limit` of them, those of one owner in the order of their commits.
     fn unsent(&self, limit: usize) -> impl Future<Output = PortResult<Vec<Notice>>> + Send;
 
     /// Announces them to whoever listens and forgets them. At least once: listeners recognise a repeat by its id.

@@ -10,6 +10,7 @@ mod plan;
 mod reading;
 mod sessions;
 mod stream;
+mod understanding;
 
 use std::{fmt, pin::Pin, sync::Arc};
 

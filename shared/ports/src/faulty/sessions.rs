@@ -1,9 +1,8 @@
-//! Events of sessions, heads, sweeps, notices, and the questions about them.
+//! Events of sessions, heads, sweeps and notices.
 
-use contract::{Event, OrgId, Timestamp, session::SessionId};
+use contract::{Event, Timestamp};
 use friction::{
-    cells::{Cell, CellKey, CellKind},
-    change::{Head, Notice, StoredIncident, StoredSession, Sweep},
+    change::{Head, Notice, Sweep},
     owner::{Owner, Position},
 };
 
@@ -11,8 +10,7 @@ use super::{Faulty, decorate};
 use crate::{
     PortResult,
     sessions::{
-        Arming, EventLog, Heads, IncidentQuery, Lane, LoggedEvent, Notices, SessionQuery, Sessions,
-        Span, Stored, Sums, SweepOutcome, Understanding,
+        Arming, EventLog, Heads, Lane, LoggedEvent, Notices, Sessions, Stored, SweepOutcome,
     },
 };
 
@@ -67,13 +65,3 @@ impl<W: Notices> Notices for Faulty<W> {
             .await
     }
 }
-
-decorate!("sums", Sums {
-    fn cells(span: &Span, kind: CellKind) -> Vec<(CellKey, Cell)>;
-});
-
-decorate!("understanding", Understanding {
-    fn sessions(query: &SessionQuery) -> Vec<StoredSession>;
-    fn incidents(query: &IncidentQuery) -> Vec<StoredIncident>;
-    fn session(org: &OrgId, id: &SessionId) -> Option<(Owner, StoredSession)>;
-});

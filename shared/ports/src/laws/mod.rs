@@ -20,6 +20,7 @@ pub mod leases;
 pub mod log;
 mod moments;
 pub mod outbox;
+pub mod projections;
 pub mod reading;
 pub mod rescue;
 mod sample;
@@ -37,7 +38,7 @@ macro_rules! laws {
     (fresh: $fresh:expr, run: $run:expr $(,)?) => {
         $crate::laws! { fresh: $fresh, run: $run, of:
             log door staged_door exact_door rescue leases forming outbox counting keeping reading books exact_books
-            event_log heads sessions notices understanding
+            event_log heads sessions notices understanding projections rules
         }
     };
     (fresh: $fresh:expr, run: $run:expr, of: $($port:ident)*) => {
@@ -225,6 +226,20 @@ macro_rules! laws {
             a_retracted_incident_is_not_found,
             an_incident_is_found_in_the_session_it_moved_to,
             cells_are_read_by_kind_day_and_product,
+        } }
+    };
+    (@ projections $fresh:expr, $run:expr) => {
+        $crate::laws! { @@ $fresh, $run, projections, projections {
+            a_projection_is_saved_over_the_version_that_was_loaded,
+            a_stale_projection_is_not_saved,
+            a_context_is_found_by_its_session,
+            projections_are_kept_apart,
+        } }
+    };
+    (@ rules $fresh:expr, $run:expr) => {
+        $crate::laws! { @@ $fresh, $run, rules, projections {
+            rules_are_read_as_they_were_put,
+            rules_are_put_under_a_higher_version_alone,
         } }
     };
     (@@ $fresh:expr, $run:expr, $group:ident, $home:ident { $($law:ident,)* }) => {
