@@ -50,7 +50,8 @@ pub fn derive(
         .map(|finding| finding.incident(owner, &session_id, rules.version))
         .collect();
     let visits = metrics::visits(events);
-    let tasks = flow::task_runs(events, ending);
+    let open_ms = rules.thresholds.abandoned_task.open_ms;
+    let tasks = flow::task_runs(events, ending, open_ms);
     let metrics = metrics::metrics(events, &visits, &tasks, &incidents);
     let all: Vec<&Event> = events.iter().collect();
     let session = Session {
@@ -71,7 +72,7 @@ pub fn derive(
             baseline: score::baseline_of(&tasks, baselines),
         }),
         path: flow::path(events),
-        flows: flow::flows(events, ending),
+        flows: flow::flows(events, ending, open_ms),
         screens: screens(&visits, &incidents),
         trace: metrics::trace(events, &incidents),
         incidents: incidents.iter().map(|incident| incident.incident_id.clone()).collect(),

@@ -4,6 +4,8 @@ mod clean;
 mod compact;
 mod counting;
 mod graph;
+#[cfg(test)]
+mod sample;
 mod sums;
 mod tasks;
 mod timeline;

@@ -146,3 +146,101 @@ impl PathRule {
 
 const REST: &str = "**";
 const RULES_MAX: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rules(rules: &[(&str, &str)]) -> Result<PathRules, BadPathRule> {
+        let rule = |(pattern, screen): &(&str, &str)| PathRule {
+            pattern: (*pattern).to_owned(),
+            screen: (*screen).to_owned(),
+        };
+        rules.iter().map(rule).collect::<Vec<_>>().try_into()
+    }
+
+    #[test]
+    fn screens_like_a_pattern_are_one_screen() {
+        for (pattern, screen, before, after) in [
+            ("/leads/*", "/leads/{id}", "/leads/anna", "/leads/{id}"),
+            ("/leads/*", "/leads/{id}", "/leads/anna/edit", "/leads/anna/edit"),
+            ("/leads/*", "/leads/{id}", "/leads", "/leads"),
+            ("/leads/*", "/leads/{id}", "/leads/", "/leads/"),
+            ("/leads/lead-*", "/leads/{id}", "/leads/lead-anna", "/leads/{id}"),
+            ("/leads/lead-*", "/leads/{id}", "/leads/client", "/leads/client"),
+            ("/a*z/b", "/az", "/a-to-z/b", "/az"),
+            ("/a*a", "/x", "/a", "/a"),
+            ("/shop/*/item-*", "/shop/*/item", "/shop/north/item-hat", "/shop/north/item"),
+            ("/docs/**", "/docs", "/docs/a/b/c", "/docs"),
+            ("/docs/**", "/docs", "/docs", "/docs"),
+            ("/docs/**", "/help/**", "/docs/a/b", "/help/a/b"),
+            ("/docs/**", "/help/**", "/docs", "/help"),
+            ("/**", "/**", "/", "/"),
+            ("**", "/all", "anything/at/all", "/all"),
+            ("/checkout", "/cart/pay", "/checkout", "/cart/pay"),
+        ] {
+            let rules = rules(&[(pattern, screen)]).unwrap();
+            assert_eq!(rules.screen(before), after, "{pattern} to {screen}");
+        }
+    }
+
+    #[test]
+    fn each_rule_sees_what_the_one_before_it_made() {
+        let rules = rules(&[("/v1/**", "/**"), ("/leads/*", "/leads/{id}")]).unwrap();
+        assert_eq!(rules.screen("/v1/leads/anna"), "/leads/{id}");
+        assert_eq!(rules.screen("/leads/anna"), "/leads/{id}");
+    }
+
+    #[test]
+    fn rules_that_mean_nothing_are_refused() {
+        let long = "x".repeat(SCREEN_BYTES_MAX + 1);
+        for (pattern, screen, why) in [
+            ("", "/a", BadPathRule::Text),
+            ("/a", "", BadPathRule::Text),
+            ("/a\tb", "/a", BadPathRule::Text),
+            ("/a", long.as_str(), BadPathRule::Text),
+            ("/*-*", "/a", BadPathRule::Stars),
+            ("/**/b", "/b", BadPathRule::Stars),
+            ("/a**", "/b", BadPathRule::Stars),
+            ("/*", "/*/*", BadPathRule::Reference),
+            ("/*", "/**", BadPathRule::Reference),
+        ] {
+            assert_eq!(rules(&[(pattern, screen)]), Err(why), "{pattern:?} to {screen:?}");
+        }
+        assert_eq!(rules(&[("/a", "/b"); RULES_MAX + 1]), Err(BadPathRule::TooMany));
+    }
+
+    #[test]
+    fn rules_are_read_from_a_list_and_refused_there_too() {
+        let text = r#"[{"pattern":"/leads/*","screen":"/leads/{id}"}]"#;
+        let rules: PathRules = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&rules).unwrap(), text);
+        let bad = text.replace("/leads/*", "/*/**/x");
+        assert!(serde_json::from_str::<PathRules>(&bad).is_err());
+    }
+
+    #[test]
+    fn the_screens_of_events_are_cleaned_in_place() {
+        let mut events = crate::trace::trace("0 nav /leads/anna\n1 click ok\n2 start pay");
+        rules(&[("/leads/*", "/leads/{id}")]).unwrap().clean(&mut events);
+        let screens: Vec<_> = events.iter().map(|event| event.screen.as_deref()).collect();
+        assert_eq!(screens, [Some("/leads/{id}"), Some("/leads/{id}"), None]);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_screen_is_it_stays_one(
+            pattern in "(/[a-c*]{0,2}){1,3}(/\\*\\*)?",
+            screen in "(/[a-c*]{0,2}){1,3}(/\\*\\*)?",
+            before in "(/[a-c]{0,3}){1,4}",
+        ) {
+            if let Ok(rules) = rules(&[(&pattern, &screen)]) {
+                let after = rules.screen(&before);
+                prop_assert!((1..=SCREEN_BYTES_MAX).contains(&after.len()));
+                prop_assert!(!after.contains('*'), "{} to {}: {}", pattern, screen, after);
+            }
+        }
+    }
+}

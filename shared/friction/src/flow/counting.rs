@@ -1,6 +1,6 @@
 //! What the flows of a session add to the cells: a variant for each way, an edge for each step of it.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use contract::session::{Flow, FlowOutcome, Session};
 use data_encoding::HEXLOWER;
@@ -24,8 +24,9 @@ pub fn contribute(session: &Session, slot: u8, cells: &mut Cells) {
         variant.add(outcome_sum(flow.outcome), 1);
         variant.add(FRICTION, friction);
         variant.add(DURATION_MS, flow.duration_ms);
-        for (name, gap_ms) in steps(flow) {
-            let edge = own.entry((CellKind::Edge, name)).or_default();
+        let gaps = [0].into_iter().chain(flow.gaps_ms.iter().copied()).chain([0]);
+        for ((from, to), gap_ms) in steps(&flow.path).zip(gaps) {
+            let edge = own.entry((CellKind::Edge, edge_name(&from, &to))).or_default();
             edge.add(FLOWS, 1);
             edge.add(GAP_MS, gap_ms);
             edge.add(FRICTION, friction);
@@ -61,19 +62,25 @@ impl Way {
         HEXLOWER.encode(hash.get(..8).unwrap_or_default())
     }
 
-    /// The same as text.
+    /// The same as text. Names and lists of them can always be written.
     pub(super) fn note(&self) -> String {
-        serde_json::json!(self).to_string()
+        serde_json::to_string(self).unwrap_or_default()
     }
 }
 
-/// The steps of a flow, from its entry to its exit, and how long each took.
-fn steps(flow: &Flow) -> impl Iterator<Item = (String, i64)> + '_ {
-    let screens = || flow.path.iter().map(String::as_str);
-    let from = [ENTRY].into_iter().chain(screens());
-    let to = screens().chain([EXIT]);
-    let gaps = [0].into_iter().chain(flow.gaps_ms.iter().copied()).chain([0]);
-    from.zip(to).zip(gaps).map(|((from, to), gap_ms)| (edge_name(from, to), gap_ms))
+/// From each screen of a path to the next, from the entry to the exit.
+pub(super) fn steps(path: &[String]) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    let screens = || path.iter().map(|screen| node(screen));
+    let from = [ENTRY.into()].into_iter().chain(screens());
+    from.zip(screens().chain([EXIT.into()]))
+}
+
+/// The name of a screen among the steps: none is taken for the entry or the exit, whatever it is called.
+fn node(screen: &str) -> Cow<'_, str> {
+    match screen {
+        ENTRY | EXIT => format!("/{screen}").into(),
+        _ => screen.into(),
+    }
 }
 
 fn outcome_sum(outcome: FlowOutcome) -> &'static str {
@@ -100,3 +107,92 @@ pub(super) const FRICTION: &str = "f";
 pub(super) const DURATION_MS: &str = "ms";
 /// Time between the two screens of a step, ms.
 pub(super) const GAP_MS: &str = "gapMs";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        cells::{CellKey, difference, merge},
+        flow::sample::{any_sessions, counted, flow, session, way},
+    };
+
+    fn sums<'a>(cells: &'a Cells, kind: CellKind, name: &str) -> &'a Cell {
+        let named = |(key, _): &(&CellKey, &Cell)| key.kind == kind && key.name == name;
+        cells.iter().find(named).unwrap().1
+    }
+
+    #[test]
+    fn a_flow_is_a_variant_and_the_steps_from_its_entry_to_its_exit() {
+        let done = flow(Some("pay"), FlowOutcome::Completed, "/a /b /a");
+        let cells = counted(&[session(3, 0.25, vec![done.clone()])]);
+        let way = Way::of(&done);
+        let variant = sums(&cells, CellKind::Variant, &way.id());
+        assert_eq!(variant.note.as_deref(), Some(r#"{"task":"pay","path":["/a","/b","/a"]}"#));
+        assert_eq!(Way::read(&way.note()), Some(way));
+        let expected = [("completed", 1), ("f", 250_000), ("ms", 2_000), ("n", 1), ("sessions", 1)];
+        let expected = expected.map(|(name, sum)| (name.to_owned(), sum)).into();
+        assert_eq!(variant.sums, expected);
+        assert_eq!(variant.actors_at_least(), 1);
+        let edges: Vec<_> = cells.iter().filter(|(key, _)| key.kind == CellKind::Edge).collect();
+        let names: Vec<_> = edges.iter().map(|(key, _)| key.name.as_str()).collect();
+        assert_eq!(names, ["/a\t$", "/a\t/b", "/b\t/a", "^\t/a"]);
+        assert_eq!(sums(&cells, CellKind::Edge, "/a\t/b").sum(GAP_MS), 1_000);
+        assert_eq!(sums(&cells, CellKind::Edge, "^\t/a").sum(GAP_MS), 0);
+    }
+
+    #[test]
+    fn a_session_that_goes_a_way_twice_is_one_session() {
+        let cells = counted(&[session(1, 0.5, vec![way("/a /b"), way("/a /b")])]);
+        let variant = sums(&cells, CellKind::Variant, &Way::of(&way("/a /b")).id());
+        assert_eq!((variant.sum(FLOWS), variant.sum(SESSIONS)), (2, 1));
+        assert_eq!((variant.sum(ENDED), variant.sum(FRICTION)), (2, 1_000_000));
+        assert_eq!(variant.actors.values().sum::<i64>(), 1);
+    }
+
+    #[test]
+    fn the_same_screens_for_another_task_are_another_variant() {
+        let id = |flow: &Flow| Way::of(flow).id();
+        let pay = flow(Some("pay"), FlowOutcome::Completed, "/a /b");
+        let failed = flow(Some("pay"), FlowOutcome::Abandoned, "/a /b");
+        assert_eq!(id(&pay), id(&failed));
+        assert_ne!(id(&pay), id(&way("/a /b")));
+        assert!(id(&pay).len() == 16 && id(&pay).bytes().all(|b| b.is_ascii_hexdigit()));
+    }
+
+    #[test]
+    fn a_screen_called_like_the_entry_is_not_the_entry() {
+        let path = ["^", "$"].map(str::to_owned);
+        let names: Vec<_> = steps(&path).map(|(from, to)| edge_name(&from, &to)).collect();
+        assert_eq!(names, ["^\t/^", "/^\t/$", "/$\t$"]);
+    }
+
+    proptest! {
+        #[test]
+        fn sessions_in_any_order_add_up_to_the_same_and_can_be_taken_back(
+            (kept, mixed) in (any_sessions(), any_sessions()).prop_flat_map(|(kept, gone)| {
+                let tagged: Vec<_> = kept.iter().map(|s| (true, s.clone()))
+                    .chain(gone.into_iter().map(|s| (false, s))).collect();
+                (Just(kept), Just(tagged).prop_shuffle())
+            }),
+        ) {
+            let one = |session: &Session| {
+                let mut cells = Cells::new();
+                contribute(session, 7, &mut cells);
+                cells
+            };
+            let add = |sum: &mut Cells, session: &Session| merge(sum, &one(session));
+            let mut expected = Cells::new();
+            kept.iter().for_each(|session| add(&mut expected, session));
+            let mut held = Cells::new();
+            mixed.iter().for_each(|(_, session)| add(&mut held, session));
+            for (stays, session) in &mixed {
+                if !stays {
+                    merge(&mut held, &difference(one(session), Cells::new()));
+                }
+            }
+            prop_assert_eq!(held, expected);
+        }
+    }
+}

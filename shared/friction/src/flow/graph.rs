@@ -119,3 +119,72 @@ fn steps(edges: &Edges<'_>, from: &str, to: &str) -> i64 {
 /// Steps from one screen to another of a lower dependency mostly go the other way, or to and fro.
 pub const DEPENDENCY_MIN: f64 = 0.5;
 const LOOPS_MAX: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::flow::sample::{any_sessions, counted, rows, times, way};
+
+    fn names(graph: &Graph) -> Vec<String> {
+        graph.edges.iter().map(|edge| format!("{} {}", edge.from, edge.to)).collect()
+    }
+
+    #[test]
+    fn dependency_is_the_one_that_is_written_down() {
+        assert_eq!(dependency(9, 0), 0.9);
+        assert_eq!(dependency(1, 0), 0.5);
+        assert_eq!(dependency(6, 3), 0.3);
+        assert_eq!(dependency(3, 6), -0.3);
+    }
+
+    #[test]
+    fn steps_that_mostly_go_the_other_way_are_hidden() {
+        let mut sessions = Vec::new();
+        // Six pairs of screens with to and fro: the rarest one is noise.
+        for (pair, count) in (0..6).zip([11, 10, 9, 8, 7, 6]) {
+            sessions.extend(times(count, 0.0, way(&format!("/s{pair} /t{pair} /s{pair}"))));
+        }
+        let graph = graph(&rows(&counted(&sessions)), 5);
+        let loops = graph.edges.iter().filter(|edge| edge.backtrack).count();
+        assert_eq!((loops, graph.hidden, graph.suppressed), (10, 2, 0));
+        assert!(!names(&graph).contains(&"/s5 /t5".to_owned()));
+        assert!(names(&graph).contains(&"^ /s5".to_owned()));
+        assert_eq!(graph.total, 51 * 4);
+    }
+
+    #[test]
+    fn edges_say_how_long_and_how_bad_and_the_entry_takes_no_time() {
+        let graph = graph(&rows(&counted(&times(5, 0.5, way("/a /b /c")))), 5);
+        assert_eq!(names(&graph), ["/a /b", "/b /c", "/c $", "^ /a"]);
+        let gaps: Vec<_> = graph.edges.iter().map(|edge| edge.avg_gap_sec).collect();
+        assert_eq!(gaps, [Some(1.0), Some(1.0), None, None]);
+        assert_eq!((graph.edges[0].avg_friction, graph.edges[0].steps), (0.5, 5));
+    }
+
+    #[test]
+    fn edges_of_four_actors_are_counted_and_not_told() {
+        let mut sessions = times(4, 0.0, way("/a /b"));
+        sessions.extend(times(5, 0.0, way("/a /c")));
+        let graph = graph(&rows(&counted(&sessions)), 5);
+        assert_eq!(names(&graph), ["^ /a", "/a /c", "/c $"]);
+        assert_eq!((graph.suppressed, graph.total), (2, 27));
+    }
+
+    proptest! {
+        #[test]
+        fn every_edge_is_told_or_counted_among_what_is_not(sessions in any_sessions()) {
+            let cells = rows(&counted(&sessions));
+            let graph = graph(&cells, 3);
+            let all: BTreeSet<_> =
+                cells.iter().filter(|(key, _)| key.kind == CellKind::Edge).map(|(key, _)| &key.name).collect();
+            let told = u64::try_from(graph.edges.len()).unwrap();
+            prop_assert_eq!(told + graph.hidden + graph.suppressed, u64::try_from(all.len()).unwrap());
+            for edge in &graph.edges {
+                prop_assert!(edge.dependency >= 0.5 || edge.backtrack);
+                prop_assert!(edge.sessions >= 3);
+            }
+        }
+    }
+}

@@ -187,3 +187,149 @@ fn drop_off(way: &Way, variants: &[Variant<'_>], actors_min: usize) -> Vec<DropO
     }
     stops
 }
+
+#[cfg(test)]
+mod tests {
+    use contract::session::FlowOutcome::{Abandoned, Completed};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        cells::{CellKey, OTHER},
+        flow::sample::{any_sessions, counted, flow, rows, session, times, way},
+    };
+
+    fn asked(sort: FlowSort, names: &BTreeMap<String, String>) -> TopQuestion<'_> {
+        TopQuestion { actors_min: 5, sort, limit: 10, names }
+    }
+
+    fn top_of(sessions: &[Vec<contract::session::Session>], sort: FlowSort) -> TopFlows {
+        top(&rows(&counted(&sessions.concat())), &asked(sort, &BTreeMap::new()))
+    }
+
+    #[test]
+    fn the_most_frequent_come_first_and_of_equals_those_that_hurt_more() {
+        let found = top_of(
+            &[
+                times(6, 0.1, way("/a /b")),
+                times(8, 0.0, way("/a /c")),
+                times(6, 0.9, way("/a /d")),
+            ],
+            FlowSort::Frequency,
+        );
+        let labels: Vec<_> = found.flows.iter().map(|flow| flow.label.as_str()).collect();
+        assert_eq!(labels, ["/a → /c", "/a → /d", "/a → /b"]);
+        assert_eq!((found.total, found.suppressed), (20, 0));
+        assert_eq!((found.flows[0].flows, found.flows[0].share), (8, 0.4));
+        assert_eq!((found.flows[1].avg_friction, found.flows[1].avg_duration_sec), (0.9, 1.0));
+    }
+
+    #[test]
+    fn a_way_of_four_actors_is_counted_and_not_told() {
+        let mut sessions = times(4, 0.0, way("/a /b"));
+        sessions.extend(times(6, 0.0, way("/a /c")));
+        let found = top_of(&[sessions], FlowSort::Frequency);
+        assert_eq!((found.flows.len(), found.suppressed, found.total), (1, 1, 10));
+        assert_eq!(found.flows[0].share, 0.6);
+    }
+
+    #[test]
+    fn one_actor_who_comes_back_is_still_one() {
+        let session = session(1, 0.0, vec![way("/a /b")]);
+        let mut cells = crate::cells::Cells::new();
+        (0..100).for_each(|_| crate::flow::contribute(&session, 3, &mut cells));
+        let found = top(&rows(&cells), &asked(FlowSort::Frequency, &BTreeMap::new()));
+        assert_eq!((found.flows.len(), found.suppressed, found.total), (0, 1, 100));
+    }
+
+    #[test]
+    fn impact_puts_first_where_most_is_lost() {
+        let task = |outcome, screens| flow(Some("pay"), outcome, screens);
+        let found = top_of(
+            &[
+                times(30, 0.5, task(Completed, "/a /b")),
+                times(5, 0.5, task(Completed, "/a /c")),
+                times(5, 0.5, task(Abandoned, "/a /c")),
+                times(6, 0.2, way("/x /y")),
+            ],
+            FlowSort::Impact,
+        );
+        let told: Vec<_> =
+            found.flows.iter().map(|flow| (flow.label.as_str(), flow.completion_rate)).collect();
+        assert_eq!(told, [("pay", Some(0.5)), ("/x → /y", None), ("pay", Some(1.0))]);
+        let impacts: Vec<_> = found.flows.iter().map(|flow| flow.impact).collect();
+        assert!((impacts[0] - 2.5).abs() < 1e-9 && (impacts[1] - 1.2).abs() < 1e-9);
+        assert_eq!(impacts[2], 0.0);
+    }
+
+    #[test]
+    fn drop_off_is_of_those_who_came_on_the_same_way_for_the_same_task() {
+        let task = |outcome, screens| flow(Some("pay"), outcome, screens);
+        let found = top_of(
+            &[
+                times(10, 0.0, task(Completed, "/a /b /c")),
+                times(6, 0.0, task(Abandoned, "/a /b")),
+                times(4, 0.0, task(Abandoned, "/a /b /c")),
+                times(20, 0.0, task(Abandoned, "/a /x")),
+                times(50, 0.0, task(Abandoned, "/z /b /c")),
+                times(50, 0.0, way("/a /b")),
+            ],
+            FlowSort::Frequency,
+        );
+        let pay = found.flows.iter().find(|flow| flow.path == ["/a", "/b", "/c"]).unwrap();
+        let rates: Vec<_> =
+            pay.drop_off.iter().map(|stop| (stop.screen.as_str(), stop.flows, stop.rate)).collect();
+        assert_eq!(rates, [("/a", 40, 0.0), ("/b", 20, 0.3), ("/c", 14, 4.0 / 14.0)]);
+    }
+
+    #[test]
+    fn somebodys_name_for_a_flow_goes_before_its_tasks() {
+        let cells = rows(&counted(&times(5, 0.0, flow(Some("pay"), Completed, "/a /b"))));
+        let id = top(&cells, &asked(FlowSort::Frequency, &BTreeMap::new())).flows[0].id.clone();
+        let names = BTreeMap::from([(id, "Express checkout".to_owned())]);
+        let found = top(&cells, &asked(FlowSort::Frequency, &names));
+        assert_eq!(found.flows[0].label, "Express checkout");
+    }
+
+    #[test]
+    fn days_are_one_and_what_has_no_name_counts_in_the_whole() {
+        let mut sessions = times(3, 0.0, way("/a /b"));
+        sessions.extend(vec![session(2, 0.0, vec![way("/a /b")]); 3]);
+        let mut cells = rows(&counted(&sessions));
+        let mut other = Cell::default();
+        other.add(FLOWS, 6);
+        let (key, _) = cells[0].clone();
+        cells.push((CellKey { name: OTHER.to_owned(), kind: CellKind::Variant, ..key }, other));
+        let found = top(&cells, &asked(FlowSort::Frequency, &BTreeMap::new()));
+        assert_eq!((found.flows.len(), found.flows[0].flows, found.flows[0].share), (1, 6, 0.5));
+        assert_eq!((found.total, found.suppressed), (12, 0));
+    }
+
+    #[test]
+    fn of_nothing_there_is_nothing() {
+        let found = top(&[], &asked(FlowSort::Impact, &BTreeMap::new()));
+        assert_eq!(found, TopFlows { flows: Vec::new(), total: 0, suppressed: 0 });
+    }
+
+    proptest! {
+        #[test]
+        fn shares_and_rates_are_parts_and_the_limit_holds(sessions in any_sessions(), limit in 0..6_usize) {
+            let cells = rows(&counted(&sessions));
+            for sort in [FlowSort::Frequency, FlowSort::Impact] {
+                let names = BTreeMap::new();
+                let asked = TopQuestion { actors_min: 2, limit, ..asked(sort, &names) };
+                let found = top(&cells, &asked);
+                let all: usize = sessions.iter().map(|session| session.flows.len()).sum();
+                prop_assert!(found.flows.len() <= limit);
+                prop_assert_eq!(found.total, u64::try_from(all).unwrap());
+                for flow in &found.flows {
+                    let rates = flow.drop_off.iter().map(|stop| stop.rate);
+                    let parts = rates.chain([flow.share, flow.avg_friction]).chain(flow.completion_rate);
+                    prop_assert!(parts.into_iter().all(|part| (0.0..=1.0).contains(&part)));
+                    prop_assert!(flow.sessions >= 2 && flow.sessions <= flow.flows);
+                    prop_assert_eq!(flow.drop_off.len(), flow.path.len());
+                }
+            }
+        }
+    }
+}
