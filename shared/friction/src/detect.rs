@@ -103,3 +103,6 @@ const RULES: &[(Rule, Find)] = &[
     (Rule::MouseThrash, |scene, rules, _| mouse_thrash::find(scene, rules)),
     (Rule::ExcessiveScroll, |scene, rules, _| excessive_scroll::find(scene, rules)),
 ];
+
+#[cfg(test)]
+mod tests;

@@ -11,9 +11,9 @@ use super::{Ending, finding::Finding, scene::Scene};
 use crate::rules::{Rules, Settings as _};
 
 /// A rage quit: of the incidents that hurt at once, `minIncidents` ended within `withinMs` before the session's last event and
-/// the last of them within `quietMs`, and no task was completed since. A dead click, an error click or a mouse
-/// that was moved to and fro is one; rage, a retry storm or a burst of signals counts twice. Only a closed session has ended. A session that says `friction.rage_quit` itself has said
-/// it, and gets no incident beside that signal.
+/// the last of them within `quietMs`, and no task was completed since. A dead click, an error click or a mouse moved to and
+/// fro is one; rage, a retry storm or a burst of signals counts twice. Only a closed session has ended. A session that says
+/// `friction.rage_quit` itself has said it, and gets no incident beside that signal.
 ///
 /// The incident is made of the first event of each of those incidents and the session's last event. High confidence: one of
 /// them was certain.
