@@ -84,7 +84,11 @@ impl Cloud {
         let mut orgs = Vec::new();
         while let Some(item) = pages.next().await {
             let item = item.map_err(|error| port_error("directory.listed", error))?;
-            orgs.push(item.parsed("sk")?);
+            match item.parsed("sk") {
+                Ok(org) => orgs.push(org),
+                // Nobody of ours wrote it, and the others must not wait for it.
+                Err(error) => tracing::error!(%error, "an entry of the directory cannot be read"),
+            }
         }
         Ok(orgs)
     }

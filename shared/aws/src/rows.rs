@@ -36,7 +36,8 @@ pub(crate) fn item(row: &StagedEvent) -> Item {
     item
 }
 
-/// Reads a row; nothing when an attribute is missing or of another type.
+/// Reads a row; nothing when an attribute is missing or of another type, or when it lies under another key than its own:
+/// under that key nobody could take it out of staging.
 pub(crate) fn row(item: &Item) -> Option<StagedEvent> {
     let attribute = |value: &AttributeValue| {
         let text = value.as_s().ok().map(|value| Attribute::S(value.clone().into()));
@@ -46,7 +47,10 @@ pub(crate) fn row(item: &Item) -> Option<StagedEvent> {
         .iter()
         .filter_map(|(name, value)| Some((name.as_str().into(), attribute(value)?)))
         .collect();
-    change::row(&image)
+    let lies_here = |row: &StagedEvent| {
+        key(&row.org_id, &row.event_id).iter().all(|(name, value)| item.get(name) == Some(value))
+    };
+    change::row(&image).filter(lies_here)
 }
 
 #[cfg(test)]
@@ -56,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_is_read_as_it_was_put_and_not_at_all_without_its_body() {
+    fn a_row_is_read_as_it_was_put_and_not_at_all_elsewhere_or_without_its_body() {
         let row = StagedEvent {
             org_id: OrgId::parse("acme").unwrap(),
             product_id: ProductId::default(),
@@ -70,6 +74,11 @@ mod tests {
         };
         let mut item = item(&row);
         assert_eq!(super::row(&item), Some(row));
+        for name in ["pk", "sk"] {
+            let mut elsewhere = item.clone();
+            elsewhere.insert(name.to_owned(), text("elsewhere"));
+            assert_eq!(super::row(&elsewhere), None, "{name}");
+        }
         item.remove("body");
         assert_eq!(super::row(&item), None);
     }

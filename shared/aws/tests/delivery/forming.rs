@@ -315,3 +315,27 @@ fn rows_that_have_not_settled_do_not_hide_those_that_have() {
         assert_eq!(rig.cloud.staged(&acme(), settled_before, 96).await.unwrap(), old);
     });
 }
+
+/// Whoever links the emitter may put what they like into this table.
+#[test]
+fn a_row_that_lies_under_another_key_than_its_own_holds_nobody_up() {
+    standin::run(async {
+        let rig = Rig::open().await;
+        let rows = rows(0..3);
+        rig.cloud.stage(&rows).await.unwrap();
+        for mut stray in rig.items(Resource::Staging, "", "").await {
+            let elsewhere = AttributeValue::S(format!("elsewhere.{}", text(&stray, "sk")));
+            stray.insert("sk".to_owned(), elsewhere);
+            rig.put(Resource::Staging, stray).await;
+        }
+        let mut foreign = rig.items(Resource::Staging, "", "event.0000").await[0].clone();
+        foreign.insert("orgId".to_owned(), AttributeValue::S("globex".to_owned()));
+        foreign.insert("sk".to_owned(), AttributeValue::S("event.0009".to_owned()));
+        foreign.insert("eventId".to_owned(), AttributeValue::S("event.0009".to_owned()));
+        rig.put(Resource::Staging, foreign).await;
+        assert_eq!(rig.cloud.staged(&acme(), now(), 96).await.unwrap(), rows);
+        let mut lease = rig.lease().await;
+        assert_eq!(form_all(&rig.cloud, &mut lease).await, [3]);
+        assert_eq!(rig.items(Resource::Staging, "", "").await.len(), 4, "TTL removes them");
+    });
+}

@@ -139,3 +139,18 @@ fn an_event_that_two_rescues_give_up_at_once_is_parked_once() {
         assert_eq!(parked[0].reason, Code::RescuesExhausted);
     });
 }
+
+/// Whoever links the emitter may put what they like into the directory.
+#[test]
+fn an_entry_of_the_directory_that_names_no_organisation_hides_no_other() {
+    standin::run(async {
+        let rig = Rig::open().await;
+        rig.cloud.stage(&rows(0..1)).await.unwrap();
+        for partition in 0..16 {
+            let partition = format!("DIR#{partition}");
+            let stray = item([("pk", partition.as_str()), ("sk", "no organisation!")]);
+            rig.put(Resource::Delivery, stray).await;
+        }
+        assert_eq!(rig.cloud.organisations().await.unwrap(), [acme()]);
+    });
+}
