@@ -17,6 +17,7 @@ FORM = 1
 def main():
     arguments = _arguments()
     stage = Stage(arguments.stage)
+    credentials = _credentials(arguments.connector) if arguments.connector else None
     if arguments.dry_run:
         _explain(arguments, stage)
         return
@@ -30,17 +31,15 @@ def main():
         account.new_epoch()
     elif arguments.switch_epoch:
         account.switch_epoch()
-    elif arguments.replace and not arguments.connector:
-        sys.exit("provision: --replace needs --connector FILE: pseudonym keys are never replaced")
     else:
         account.pseudonym_keys(arguments.pseudonyms)
-    if arguments.connector:
-        account.connector(_credentials(arguments.connector), arguments.replace)
+    if credentials:
+        account.connector(credentials, arguments.replace)
     account.tell_how_to_verify()
 
 
 def _arguments():
-    parser = argparse.ArgumentParser(prog="scripts/provision", description="Prepares keys and secrets of a stage. Never overwrites, never prints a secret.")
+    parser = argparse.ArgumentParser(prog="scripts/provision", allow_abbrev=False, description="Prepares keys and secrets of a stage. Never overwrites, never prints a secret.")
     parser.add_argument("--stage", required=True)
     parser.add_argument("--pseudonyms", choices=["secret", "kms"], help="where the pseudonyms' root lies (default: in the secret)")
     parser.add_argument("--connector", type=pathlib.Path, metavar="FILE", help="the connector's credentials, mode 0600")
@@ -49,7 +48,12 @@ def _arguments():
     parser.add_argument("--switch-epoch", action="store_true", help="with roots in KMS: make the newest key's epoch the current one")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
     parser.add_argument("--parameters", action="store_true", help=argparse.SUPPRESS)  # for scripts/deploy
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.replace and not arguments.connector:
+        parser.error("--replace needs --connector FILE: pseudonym keys are never replaced")
+    if arguments.new_epoch and arguments.switch_epoch:
+        parser.error("--new-epoch comes first, and --switch-epoch when the door stands still: one after the other")
+    return arguments
 
 
 class Stage:
@@ -263,7 +267,6 @@ def _explain(arguments, stage):
     else:
         print(f"  make the secret {stage.pseudonym_secret} unless it exists; the pseudonyms' root lies in {where}")
     if arguments.connector:
-        _credentials(arguments.connector)
         what = "write a new version of" if arguments.replace else "make, unless it exists,"
         print(f"  {what} the secret {stage.connector_secret} from {arguments.connector}, whose form is right")
     print("  print how to verify it; no secret is shown, nothing that exists is overwritten")

@@ -11,17 +11,21 @@ import tempfile
 import time
 
 import boto3
+import botocore.exceptions
 
+BUILD = "cargo build --release -p tribo --features aws"
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments = argparse.ArgumentParser(prog="scripts/smoke", description=__doc__)
     arguments.add_argument("--stage", default="standin")
     arguments.add_argument("--events", type=int, default=400)
     arguments.add_argument("--org", default="smoke")
     arguments.add_argument("--patience", type=int, default=720, help="seconds until it gives up")
     given = arguments.parse_args()
+    if given.events < 1:
+        arguments.error("--events is at least 1")
     stage = Stage(given.stage)
     before = stage.ledger(given.org)
     key = stage.tribo("keys", "create", "--org", given.org, "--scope", "ingest")["key"]
@@ -57,9 +61,13 @@ class Stage:
             sys.exit(f"smoke: no {file.relative_to(ROOT)}: scripts/deploy writes it")
         lines = (line.split("=", 1) for line in file.read_text().splitlines() if "=" in line and line[0] != "#")
         self.name, self.names = name, dict(lines)
-        self.binary = os.environ.get("TRIBO") or str(ROOT / "target/release/tribo")
+        self.binary = os.environ.get("TRIBO") or str(ROOT / self.names.get("TRIBO", "target/release/tribo"))
         if not pathlib.Path(self.binary).exists():
-            sys.exit(f"smoke: no {self.binary}: cargo build --release -p tribo --features aws")
+            sys.exit(f"smoke: no {self.binary}: {BUILD}")
+        # The same program built without the feature, by `cargo run -p tribo` for instance, knows no stages.
+        told = subprocess.run([self.binary, "ledger", "--help"], capture_output=True, text=True, check=False)
+        if "--stage" not in told.stdout:
+            sys.exit(f"smoke: {self.binary} was built without what knows stages: {BUILD}")
 
     def command(self, *arguments):
         return [self.binary, "--log", "error", *arguments, "--stage", self.name]
@@ -80,8 +88,13 @@ class Stage:
 
     def emit(self):
         """Invokes the instrumented function, where it is deployed; answers how many events it emitted."""
+        # What a stand-in's file does not name is taken from the environment.
         client = boto3.client(
-            "lambda", region_name="eu-central-1", endpoint_url=self.names.get("AWS_ENDPOINT_URL_LAMBDA")
+            "lambda",
+            region_name="eu-central-1",
+            endpoint_url=self.names.get("AWS_ENDPOINT_URL_LAMBDA"),
+            aws_access_key_id=self.names.get("AWS_ACCESS_KEY_ID"),
+            aws_secret_access_key=self.names.get("AWS_SECRET_ACCESS_KEY"),
         )
         name = "friction_emitter_example" + ("" if self.name == "prod" else f"-{self.name}")
         stored = 0
@@ -99,6 +112,8 @@ class Stage:
             except client.exceptions.ResourceNotFoundException:
                 print(f"{name} is not deployed (EmitterExample=true deploys it)")
                 return 0
+            except botocore.exceptions.BotoCoreError as error:
+                sys.exit(f"smoke: {name}: {error}")
             told = json.loads(answer["Payload"].read())
             if answer.get("FunctionError"):
                 sys.exit(f"smoke: {name}: {told}")

@@ -14,7 +14,10 @@ from template.translate import TEMPLATE, Untranslatable, read, translate
 
 def main():
     arguments = _arguments()
-    source = read(arguments.template)
+    try:
+        source = read(arguments.template)
+    except OSError as error:
+        sys.exit(f"check-template: {arguments.template}: {error.strerror}")
     if arguments.actions:
         return _print_actions(source)
     if arguments.planted:
