@@ -1,10 +1,14 @@
 //! The command line: what `tribo --help` says.
 
+mod sessions;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use contract::{EventId, OrgId, Timestamp};
 use domain::api_key::Scope;
+
+pub(crate) use self::sessions::{IncidentsArgs, SessionsArgs};
 
 /// Tribometer measures friction: where people override, challenge, abandon, rage-click and give up. Every accepted
 /// event is pseudonymised, counted exactly once, archived, and forwarded per organisation to a connector that may be
@@ -62,6 +66,10 @@ pub(crate) enum Command {
     Counters(CountersArgs),
     /// Recompute every counter from the archive and compare. Exit code 5 when one differs.
     Audit(AuditArgs),
+    /// List or count sessions, newest first.
+    Sessions(SessionsArgs),
+    /// List or count incidents, newest first: moments that hurt, and which rule saw them.
+    Incidents(IncidentsArgs),
     /// Create, list and revoke callers' keys.
     #[command(subcommand)]
     Keys(KeysCommand),

@@ -52,6 +52,8 @@ async fn command(command: Command, log: &str) -> anyhow::Result<u8> {
         Command::Where(args) => commands::books::whereabouts(args).await,
         Command::Counters(args) => commands::books::counters(args).await,
         Command::Audit(args) => commands::audit::run(args).await,
+        Command::Sessions(args) => commands::sessions::sessions(args).await,
+        Command::Incidents(args) => commands::sessions::incidents(args).await,
         Command::Keys(command) => commands::keys::run(command).await,
         Command::Orgs(command) => commands::orgs::run(command).await,
         Command::Assign(args) => commands::assign::run(args).await,

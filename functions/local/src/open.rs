@@ -40,6 +40,15 @@ impl PlaceArgs {
         existing(&self.data_dir).map(Place::Directory)
     }
 
+    /// The data directory, which must exist: for what no stage keeps yet.
+    pub(crate) fn directory(&self) -> anyhow::Result<Store> {
+        #[cfg(feature = "aws")]
+        if let Some(stage) = &self.stage {
+            bail!("the stage {stage} keeps no sessions yet: name a data directory with --data-dir");
+        }
+        existing(&self.data_dir)
+    }
+
     /// The place; a data directory is made when it does not exist.
     pub(crate) fn or_create(&self) -> anyhow::Result<Place> {
         #[cfg(feature = "aws")]

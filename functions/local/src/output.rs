@@ -49,3 +49,35 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     }
     text
 }
+
+/// Text that came from outside, for a terminal: what a terminal would obey is replaced.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// A duration in ms as people say it.
+pub(crate) fn lasting(ms: i64) -> String {
+    let seconds = ms / 1_000;
+    match (seconds / 3_600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, _) => format!("{seconds}.{:03}s", ms % 1_000),
+        (0, minutes, seconds) => format!("{minutes}m {seconds:02}s"),
+        (hours, minutes, _) => format!("{hours}h {minutes:02}m"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_said_in_the_units_that_matter() {
+        let said = [0, 999, 61_000, 3_600_000, 45_296_789].map(lasting);
+        assert_eq!(said, ["0.000s", "0.999s", "1m 01s", "1h 00m", "12h 34m"]);
+    }
+
+    #[test]
+    fn a_name_cannot_tell_a_terminal_what_to_do() {
+        assert_eq!(plain("/a\u{1b}[2Jb\n"), "/a\u{fffd}[2Jb\u{fffd}");
+        assert_eq!(plain("/käse"), "/käse");
+    }
+}

@@ -9,3 +9,4 @@ pub(crate) mod orgs;
 pub(crate) mod replay;
 pub(crate) mod schema;
 pub(crate) mod send;
+pub(crate) mod sessions;

@@ -11,3 +11,4 @@ mod replaying;
 mod running;
 mod sending;
 mod support;
+mod understanding;
