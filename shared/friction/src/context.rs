@@ -5,8 +5,10 @@
 
 pub(crate) mod ranking;
 
+use std::cmp::Ordering;
+
 use contract::{
-    Event, EventType, Family, Timestamp,
+    Event, EventId, EventType, Family, Timestamp,
     projection::{ActiveConcept, ActiveObject, SessionContext},
     session::SessionId,
 };
@@ -36,13 +38,10 @@ pub struct ContextState {
 pub struct Read {
     /// Events.
     #[serde(default)]
-    pub events: u32,
-    /// The last of them, see [`sequence`].
+    events: u32,
+    /// When the last of them happened, and its id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_seq: Option<String>,
-    /// When it happened.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<Timestamp>,
+    last: Option<(Timestamp, EventId)>,
 }
 
 /// What became of an event that was to be folded.
@@ -105,8 +104,8 @@ impl ContextState {
             uncertainty: uncertainty(self.evidence),
             events: self.read.events,
             evidence: self.evidence,
-            last_seq: self.read.last_seq.clone(),
-            updated_at: self.read.at,
+            last_seq: self.read.last().as_ref().map(sequence),
+            updated_at: self.read.last().map(|last| last.at),
         }
     }
 
@@ -128,23 +127,34 @@ impl ContextState {
 }
 
 impl Read {
+    /// How many events.
+    #[must_use]
+    pub fn events(&self) -> u32 {
+        self.events
+    }
+
+    /// The last of them.
+    #[must_use]
+    pub fn last(&self) -> Option<Position> {
+        self.last.as_ref().map(|(at, id)| Position { at: *at, id: id.clone() })
+    }
+
     /// Takes `event` for read, if it comes after what was.
     pub(crate) fn advance(&mut self, event: &Event) -> Folded {
-        let sequence = sequence(&Position::of(event));
-        match &self.last_seq {
-            Some(last) if *last == sequence => Folded::Known,
-            Some(last) if *last > sequence => Folded::Reproject,
-            Some(_) | None => {
-                self.events = self.events.saturating_add(1);
-                self.last_seq = Some(sequence);
-                self.at = Some(event.occurred_at);
-                Folded::New
+        if let Some((at, id)) = &self.last {
+            match (event.occurred_at, &event.event_id).cmp(&(*at, id)) {
+                Ordering::Less => return Folded::Reproject,
+                Ordering::Equal => return Folded::Known,
+                Ordering::Greater => {}
             }
         }
+        self.events = self.events.saturating_add(1);
+        self.last = Some((event.occurred_at, event.event_id.clone()));
+        Folded::New
     }
 }
 
-/// A position as text: `time#id`. Texts have the order of the positions.
+/// A position as text: `time#id`. Texts have the order of their positions.
 #[must_use]
 pub fn sequence(position: &Position) -> String {
     format!("{}#{}", position.at, position.id)
@@ -152,10 +162,12 @@ pub fn sequence(position: &Position) -> String {
 
 /// Events by position, each once.
 pub(crate) fn in_order(events: &[Event]) -> Vec<&Event> {
-    let key = |event: &Event| (event.occurred_at, event.event_id.clone());
+    fn place(event: &Event) -> (Timestamp, &EventId) {
+        (event.occurred_at, &event.event_id)
+    }
     let mut events: Vec<&Event> = events.iter().collect();
-    events.sort_by_cached_key(|event| key(event));
-    events.dedup_by(|a, b| (a.occurred_at, &a.event_id) == (b.occurred_at, &b.event_id));
+    events.sort_by(|a, b| place(a).cmp(&place(b)));
+    events.dedup_by(|a, b| place(a) == place(b));
     events
 }
 
@@ -203,3 +215,194 @@ const MODEL: &str = "ctx-1";
 const CONCEPT: &str = "concept";
 const CONCEPTS_MAX: usize = 10;
 const OBJECTS_MAX: usize = 20;
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::sample::of_type;
+
+    fn knowledge(kind: &str, at: i64, more: Value) -> Event {
+        let event = of_type(&format!("knowledge.{kind}"), &format!("e{at:04}"), at);
+        let mut event = serde_json::to_value(event).unwrap();
+        let fields = event.as_object_mut().unwrap();
+        fields.extend(more.as_object().unwrap().clone());
+        serde_json::from_value(event).unwrap()
+    }
+
+    fn about(concepts: &[&str]) -> Value {
+        json!({ "context": { "concepts": concepts } })
+    }
+
+    fn object_of(kind: &str, id: &str) -> Value {
+        json!({ "object": { "type": kind, "id": id } })
+    }
+
+    fn said(state: &ContextState) -> SessionContext {
+        let owner = Owner::of(&of_type("ui.click", "e", 0)).unwrap();
+        state.context(&owner, &SessionId::of([7; 16]))
+    }
+
+    fn context(events: &[Event]) -> SessionContext {
+        said(&ContextState::project(events))
+    }
+
+    fn concepts_of(context: &SessionContext) -> Vec<(&str, f64)> {
+        context
+            .active_concepts
+            .iter()
+            .map(|active| (active.concept.as_str(), active.weight))
+            .collect()
+    }
+
+    #[test]
+    fn looks_mentions_and_claims_make_concepts_active_up_to_one() {
+        let events = [
+            knowledge("user_viewed", 1, about(&["tax", "vat", "tax"])),
+            knowledge("chat_message_created", 2, about(&["tax"])),
+            knowledge("claim_upserted", 3, about(&["duty"])),
+            knowledge("user_highlighted", 4, about(&["vat"])),
+            knowledge("recommendation_generated", 5, about(&["noise"])),
+            knowledge("user_viewed", 6, object_of("concept", "duty")),
+            of_type("ui.click", "e7", 7),
+        ];
+        assert_eq!(concepts_of(&context(&events)), [("vat", 0.4), ("tax", 0.35), ("duty", 0.3)]);
+        let often: Vec<_> =
+            (0..9).map(|at| knowledge("user_viewed", at, about(&["tax"]))).collect();
+        assert_eq!(concepts_of(&context(&often)), [("tax", 1.0)]);
+    }
+
+    #[test]
+    fn ten_concepts_are_told_and_of_equals_the_latest_first() {
+        let viewed = |at: i64| knowledge("user_viewed", at, about(&[&format!("c{at:02}")]));
+        let events: Vec<_> = (0..12).map(viewed).collect();
+        let context = context(&events);
+        let names: Vec<_> = concepts_of(&context).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["c11", "c10", "c09", "c08", "c07", "c06", "c05", "c04", "c03", "c02"]);
+    }
+
+    #[test]
+    fn sources_and_claims_are_active_objects_and_twenty_of_them_are_told() {
+        let mut events: Vec<_> = (0..21)
+            .map(|at| knowledge("source_captured", at, object_of("pdf", &format!("s{at}"))))
+            .collect();
+        events.push(knowledge("claim_upserted", 30, object_of("claim", "c")));
+        events.push(knowledge("user_viewed", 31, object_of("pdf", "seen")));
+        events.push(knowledge("source_captured", 32, object_of("pdf", "s0")));
+        let context = context(&events);
+        let told: Vec<_> = context
+            .active_objects
+            .iter()
+            .map(|o| (o.kind.as_str(), o.id.as_str(), o.weight))
+            .collect();
+        assert_eq!(told[..3], [("claim", "c", 0.8), ("pdf", "s0", 0.7), ("pdf", "s20", 0.7)]);
+        assert_eq!(told.len(), 20);
+    }
+
+    #[test]
+    fn uncertainty_falls_with_what_tells_something_and_clicks_tell_nothing() {
+        for (evidence, expected) in
+            [(0, 1.0), (1, 0.8), (4, 0.8), (5, 0.5), (9, 0.5), (10, 0.2), (99, 0.2)]
+        {
+            let mut events: Vec<_> =
+                (0..evidence).map(|at| knowledge("user_viewed", at, json!({}))).collect();
+            events.extend((0..20).map(|at| of_type("ui.click", &format!("u{at}"), 500 + at)));
+            let context = context(&events);
+            assert_eq!(
+                (context.uncertainty, context.evidence),
+                (expected, evidence.try_into().unwrap())
+            );
+            assert_eq!(i64::from(context.events), evidence + 20);
+        }
+        assert_eq!((context(&[]).uncertainty, context(&[]).last_seq), (1.0, None));
+    }
+
+    #[test]
+    fn an_event_from_before_asks_for_all_of_them_and_changes_nothing() {
+        let event = |at| knowledge("user_viewed", at, about(&["tax"]));
+        let mut state = ContextState::project(&[event(5)]);
+        let before = state.clone();
+        assert_eq!(state.fold(&event(5)), Folded::Known);
+        assert_eq!(state.fold(&event(4)), Folded::Reproject);
+        let same_time = Event { event_id: EventId::parse("a").unwrap(), ..event(5) };
+        assert_eq!(state.fold(&same_time), Folded::Reproject, "ids order what time does not");
+        assert_eq!(state, before);
+        assert_eq!(state.fold(&event(6)), Folded::New);
+        assert_eq!(said(&state).last_seq.as_deref(), Some("1970-01-01T00:00:00.006Z#e0006"));
+    }
+
+    #[test]
+    fn a_state_stays_small_whatever_is_named() {
+        let name = |n: i64| format!("{n:064}");
+        let viewed = |at: i64| {
+            let names: Vec<_> = (0..20).map(|n| name(at * 20 + n)).collect();
+            knowledge("user_viewed", at, json!({ "context": { "concepts": names } }))
+        };
+        let state = ContextState::project(&(0..200).map(viewed).collect::<Vec<_>>());
+        assert!(serde_json::to_string(&state).unwrap().len() < 32 * 1024);
+    }
+
+    pub(crate) fn any_event() -> impl Strategy<Value = Event> {
+        let kinds = ["user_viewed", "user_highlighted", "chat_message_created", "source_captured"];
+        let kinds = kinds.into_iter().chain(["claim_upserted", "recommendation_generated"]);
+        let concepts = prop::collection::vec("[a-e]", 0..3);
+        let kind = prop::sample::select(kinds.collect::<Vec<_>>());
+        (kind, 0..200_i64, concepts, "[xy]").prop_map(|(kind, at, concepts, object)| {
+            let level = ["beginner", "expert"].get(usize::from(object == "x")).copied();
+            let context =
+                json!({ "concepts": concepts, "feature": object, "explanationLevel": level });
+            knowledge(
+                kind,
+                at,
+                json!({ "context": context, "object": { "type": object, "id": "1" } }),
+            )
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn folding_in_order_is_projecting_everything(
+            events in prop::collection::vec(any_event(), 0..40).prop_shuffle(),
+            stored in any::<prop::sample::Index>(),
+        ) {
+            let whole = ContextState::project(&events);
+            let mut state = ContextState::default();
+            // Stored and read back somewhere on the way.
+            let restart = stored.index(events.len() + 1);
+            for (at, event) in in_order(&events).into_iter().enumerate() {
+                if at == restart {
+                    state = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
+                }
+                prop_assert_eq!(state.fold(event), Folded::New);
+            }
+            prop_assert_eq!(&state, &whole);
+        }
+
+        #[test]
+        fn a_stream_in_any_order_with_repeats_ends_where_projecting_ends(
+            events in prop::collection::vec(any_event(), 1..30),
+            repeats in prop::collection::vec(any::<prop::sample::Index>(), 0..60),
+        ) {
+            let mut state = ContextState::default();
+            let mut log: Vec<Event> = Vec::new();
+            let stream = repeats.iter().map(|at| at.get(&events)).chain(&events);
+            for event in stream {
+                if !log.iter().any(|known| Position::of(known) == Position::of(event)) {
+                    log.push(event.clone());
+                }
+                if state.fold(event) == Folded::Reproject {
+                    state = ContextState::project(&log);
+                }
+            }
+            prop_assert_eq!(state, ContextState::project(&log));
+        }
+
+        #[test]
+        fn texts_of_positions_have_their_order(a in any_event(), b in any_event()) {
+            let (a, b) = (Position::of(&a), Position::of(&b));
+            prop_assert_eq!(sequence(&a).cmp(&sequence(&b)), a.cmp(&b));
+        }
+    }
+}

@@ -7,16 +7,13 @@
 use std::collections::BTreeMap;
 
 use contract::{
-    Event,
+    Event, OrgId, ProductId,
     projection::{DeviceType, ExplanationLevel, Preference, UserPreferences},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{
-    context::{Folded, Read, in_order},
-    owner::Owner,
-};
+use crate::context::{Folded, Read, in_order, sequence};
 
 /// What is known of a person so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -60,13 +57,14 @@ impl PreferencesState {
         &self.read
     }
 
-    /// What is said about the person of the token `actor`, an actor of `owner`'s product.
+    /// What is said about the person of the token `actor`.
     #[must_use]
-    pub fn preferences(&self, owner: &Owner, actor: &str) -> UserPreferences {
+    pub fn preferences(&self, org: &OrgId, product: &ProductId, actor: &str) -> UserPreferences {
+        let last = self.read.last();
         UserPreferences {
             actor_id: actor.to_owned(),
-            org_id: owner.org.clone(),
-            product_id: owner.product.clone(),
+            org_id: org.clone(),
+            product_id: product.clone(),
             model: MODEL.to_owned(),
             explanation_level: self.explanation_level,
             features: self.features.first(PREFERENCES_MAX),
@@ -76,14 +74,14 @@ impl PreferencesState {
                 .first(1)
                 .first()
                 .and_then(|most| DeviceType::parse(&most.name)),
-            events: self.read.events,
-            last_seq: self.read.last_seq.clone(),
-            updated_at: self.read.at,
+            events: self.read.events(),
+            last_seq: last.as_ref().map(sequence),
+            updated_at: last.map(|last| last.at),
         }
     }
 
     fn learn(&mut self, event: &Event) {
-        let now = self.read.events;
+        let now = self.read.events();
         let word = |key: &str| event.context.get(key).and_then(Value::as_str);
         if let Some(level) = word("explanationLevel").and_then(ExplanationLevel::parse) {
             self.explanation_level = Some(level);
@@ -149,3 +147,97 @@ const MODEL: &str = "pref-1";
 const PREFERENCES_MAX: usize = 10;
 /// Beyond these the least used go, so that a person's state stays small whatever they use.
 const NAMES_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{context::tests::any_event, sample::event};
+
+    fn with(at: i64, context: Value, object: Option<&str>) -> Event {
+        let object = object
+            .map(|kind| contract::event::ObjectRef { kind: kind.to_owned(), id: "1".to_owned() });
+        let context = context.as_object().unwrap().clone();
+        Event { context, object, ..event(&format!("e{at:04}"), at) }
+    }
+
+    fn said(state: &PreferencesState) -> UserPreferences {
+        let org = OrgId::parse("acme").unwrap();
+        state.preferences(&org, &ProductId::default(), "u1:k1:00")
+    }
+
+    fn preferences(events: &[Event]) -> UserPreferences {
+        said(&PreferencesState::project(events))
+    }
+
+    fn named(preferences: &[Preference]) -> Vec<(&str, u32, f64)> {
+        preferences.iter().map(|one| (one.name.as_str(), one.uses, one.weight)).collect()
+    }
+
+    #[test]
+    fn the_level_stated_last_counts_whatever_came_first_here() {
+        let level = |at, level: &str| with(at, json!({ "explanationLevel": level }), None);
+        let events = [level(3, "expert"), level(9, "intermediate"), level(5, "beginner")];
+        let said = preferences(&events);
+        assert_eq!(said.explanation_level, Some(ExplanationLevel::Intermediate));
+        assert_eq!(said.last_seq.as_deref(), Some("1970-01-01T00:00:00.009Z#e0009"));
+        let odd = preferences(&[level(1, "expert"), level(2, "wizard")]);
+        assert_eq!(odd.explanation_level, Some(ExplanationLevel::Expert));
+    }
+
+    #[test]
+    fn features_and_kinds_are_weighed_by_their_part_of_all_uses() {
+        let used = |at, feature: &str, kind| with(at, json!({ "feature": feature }), kind);
+        let said = preferences(&[
+            used(1, "search", Some("claim")),
+            used(2, "chat", None),
+            used(3, "search", Some("pdf")),
+            used(4, "export", Some("pdf")),
+        ]);
+        assert_eq!(
+            named(&said.features),
+            [("search", 2, 0.5), ("export", 1, 0.25), ("chat", 1, 0.25)]
+        );
+        assert_eq!(named(&said.object_kinds), [("pdf", 2, 2.0 / 3.0), ("claim", 1, 1.0 / 3.0)]);
+    }
+
+    #[test]
+    fn the_device_is_the_one_used_most_and_of_equals_the_last() {
+        let on = |at, device: &str| with(at, json!({ "deviceType": device }), None);
+        let of = |devices: &[&str]| {
+            let events: Vec<_> = (0..).zip(devices).map(|(at, device)| on(at, device)).collect();
+            preferences(&events).device_type
+        };
+        assert_eq!(of(&["mobile", "mobile", "desktop"]), Some(DeviceType::Mobile));
+        assert_eq!(of(&["mobile", "desktop"]), Some(DeviceType::Desktop));
+        assert_eq!(of(&[]), None);
+    }
+
+    #[test]
+    fn ten_features_are_told_and_many_are_not_kept() {
+        let used = |at: i64| with(at, json!({ "feature": format!("f{at:064}") }), None);
+        let state = PreferencesState::project(&(0..2_000).map(used).collect::<Vec<_>>());
+        assert_eq!(said(&state).features.len(), 10);
+        assert!(serde_json::to_string(&state).unwrap().len() < 32 * 1024);
+    }
+
+    proptest! {
+        #[test]
+        fn folding_in_order_is_projecting_everything(
+            events in prop::collection::vec(any_event(), 0..40).prop_shuffle(),
+            stored in any::<prop::sample::Index>(),
+        ) {
+            let mut state = PreferencesState::default();
+            let restart = stored.index(events.len() + 1);
+            for (at, event) in in_order(&events).into_iter().enumerate() {
+                if at == restart {
+                    state = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
+                }
+                prop_assert_eq!(state.fold(event), Folded::New);
+            }
+            prop_assert_eq!(state, PreferencesState::project(&events));
+        }
+    }
+}

@@ -84,7 +84,7 @@ pub(super) fn rows(cells: &Cells) -> Vec<(CellKey, Cell)> {
     cells.iter().map(|(key, cell)| (key.clone(), cell.clone())).collect()
 }
 
-/// Up to 60 sessions over a few screens, tasks and days.
+/// Up to 30 sessions over a few screens, tasks and days.
 pub(super) fn any_sessions() -> impl Strategy<Value = Vec<Session>> {
     let outcome = prop::sample::select(vec![
         (None, FlowOutcome::Ended),
@@ -97,5 +97,5 @@ pub(super) fn any_sessions() -> impl Strategy<Value = Vec<Session>> {
     let flows = prop::collection::vec(any_flow, 0..3);
     let any_session = (1..3_i64, 0..4_u8, flows)
         .prop_map(|(day, score, flows)| session(day, f64::from(score) / 4.0, flows));
-    prop::collection::vec(any_session, 0..60)
+    prop::collection::vec(any_session, 0..30)
 }
