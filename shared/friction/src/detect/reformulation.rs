@@ -11,8 +11,9 @@ use crate::rules::{Reformulation, Rules, Settings as _};
 /// Reformulations. Events carry no text, so that two questions are alike cannot be seen. What can be seen is a user who asks
 /// again soon after each answer, and signs that the answers did not do: `minMessages` of `knowledge.chat_message_created` by
 /// the role `user`, each at most `replyMs` after an answer of the `assistant` to the one before, with `minSignals` among them
-/// or at most `replyMs` after the last. Signs are `friction.explanation_request`, `user_override`, `challenge`,
-/// `kg_low_confidence` and negative `feedback`; positive feedback ends a row of messages, because the answer did.
+/// or at most `replyMs` after the last and before the next row of messages. Signs are `friction.explanation_request`,
+/// `user_override`, `challenge`, `kg_low_confidence` and negative `feedback`; positive feedback ends a row, because the answer
+/// did.
 ///
 /// The incident is made of the messages and the signs. Low confidence with a single sign.
 pub(super) fn find(scene: &Scene<'_>, rules: &Rules) -> Vec<Finding> {
@@ -27,20 +28,20 @@ pub(super) fn find(scene: &Scene<'_>, rules: &Rules) -> Vec<Finding> {
             Some(Turn::Question) => {
                 let is_soon = |at: Timestamp| event.occurred_at.since_ms(at) <= own.reply_ms;
                 if !answered.take().is_some_and(is_soon) {
-                    found.extend(reformulation(scene, &row, &signs, own));
+                    found.extend(reformulation(scene, &row, &signs, place, own));
                     row.clear();
                 }
                 row.push(place);
             }
             Some(Turn::Praise) => {
-                found.extend(reformulation(scene, &row, &signs, own));
+                found.extend(reformulation(scene, &row, &signs, place, own));
                 row.clear();
                 answered = None;
             }
             None => {}
         }
     }
-    found.extend(reformulation(scene, &row, &signs, own));
+    found.extend(reformulation(scene, &row, &signs, scene.events().len(), own));
     found
 }
 
@@ -73,16 +74,18 @@ fn is_sign(event: &Event) -> bool {
     ) || kind == EventType::Feedback && is_negative()
 }
 
+/// What `row` is, which ended before the event at `end`.
 fn reformulation(
     scene: &Scene<'_>,
     row: &[usize],
     signs: &[(usize, Timestamp)],
+    end: usize,
     own: &Reformulation,
 ) -> Option<Finding> {
     let (first, last) = row.first().zip(row.last())?;
     let until = scene.at(*last).plus_ms(own.reply_ms);
     let from = signs.partition_point(|(place, _)| place < first);
-    let past = signs.partition_point(|(_, at)| *at <= until);
+    let past = signs.partition_point(|(place, at)| *place < end && *at <= until);
     let signs = signs.get(from..past).unwrap_or_default();
     if row.len() < own.min_messages || signs.len() < own.min_signals {
         return None;
@@ -156,5 +159,6 @@ mod tests {
     #[test]
     fn an_answer_that_is_liked_ends_the_row() {
         assert!(seen(&chat(2_000, "2000 friction challenge\n5500 liked")).is_empty());
+        assert!(seen(&chat(2_000, "9000 liked\n10000 disliked")).is_empty(), "and its signs");
     }
 }
