@@ -17,7 +17,7 @@ pub(crate) fn of_type(event_type: &str, id: &str, at_ms: i64) -> Event {
         "occurredAt": Timestamp::from_ms(at_ms),
         "orgId": "acme",
         "productId": "app",
-        "sessionId": "ses1:k1:0000000000000000000000",
+        "sessionId": "s1.1.00000000000000000000000000",
     }))
     .unwrap()
 }

@@ -151,7 +151,7 @@ fn event(n: usize, at_ms: i64, what: usize, place: usize) -> Event {
     };
     let mut event: Value = json!({
         "eventId": format!("e{n:03}"), "occurredAt": Timestamp::from_ms(BASE_MS + at_ms), "orgId": "acme",
-        "productId": "app", "actorId": "u1:k1:00000000000000000000000000000000",
+        "productId": "app", "actorId": "u1.1.00000000000000000000000000",
     });
     event.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
     serde_json::from_value(event).unwrap()
