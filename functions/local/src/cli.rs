@@ -8,7 +8,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, error::Erro
 use contract::{EventId, OrgId, Timestamp};
 use domain::api_key::Scope;
 
-pub(crate) use self::sessions::{IncidentsArgs, SessionsArgs};
+pub(crate) use self::sessions::{ExplainArgs, IncidentsArgs, SessionsArgs};
 
 /// Tribometer measures friction: where people override, challenge, abandon, rage-click and give up. Every accepted
 /// event is pseudonymised, counted exactly once, archived, and forwarded per organisation to a connector that may be
@@ -70,6 +70,8 @@ pub(crate) enum Command {
     Sessions(SessionsArgs),
     /// List or count incidents, newest first: moments that hurt, and which rule saw them.
     Incidents(IncidentsArgs),
+    /// Explain everything that makes the numbers of one session. Exit code 4 when nobody knows it.
+    Explain(ExplainArgs),
     /// Create, list and revoke callers' keys.
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -462,7 +464,7 @@ Begin here:
   tribo ledger --data-dir data                  see what became of them
   tribo where EVENT_ID --data-dir data          see where one of them is
 
-Exit codes: 0 done · 1 failed · 2 wrong arguments · 3 events rejected (--strict) · 4 event unknown · 5 not balanced";
+Exit codes: 0 done · 1 failed · 2 wrong arguments · 3 events rejected (--strict) · 4 event or session unknown · 5 not balanced";
 
 #[cfg(test)]
 mod tests {

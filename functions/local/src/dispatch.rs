@@ -53,6 +53,7 @@ async fn command(command: Command, log: &str) -> anyhow::Result<u8> {
         Command::Counters(args) => commands::books::counters(args).await,
         Command::Audit(args) => commands::audit::run(args).await,
         Command::Sessions(args) => commands::sessions::sessions(args).await,
+        Command::Explain(args) => commands::explain::run(args).await,
         Command::Incidents(args) => commands::sessions::incidents(args).await,
         Command::Keys(command) => commands::keys::run(command).await,
         Command::Orgs(command) => commands::orgs::run(command).await,

@@ -1,23 +1,18 @@
-//! The books over HTTP: `/v1/ledger`, `/v1/events/{id}`, `/v1/counters`, and what an operator asks for.
+//! What an operator asks for over HTTP, beside the insights: `/v1/counters`, `/v1/audit`, `/v1/keys`, `/v1/orgs`.
 
 use axum::{
     Json, Router,
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
     routing::{MethodRouter, get},
 };
-use contract::{
-    Code, EventId, OrgId,
-    ledger::{LedgerReport, Whereabouts},
-    problem::Problem,
-};
+use contract::{Code, OrgId, problem::Problem};
 use domain::api_key::{self, ApiKey, Known, Scope};
 use embedded::Store;
 use ports::{
     PortError,
-    accounts::Accounts as _,
     clock::{Clock as _, SystemClock},
     keys::{ApiKeyRecord, ApiKeys},
     reference::Organisations,
@@ -35,8 +30,6 @@ use crate::commands::{
 pub(crate) fn router(world: Store) -> Router {
     let book = |handler: MethodRouter<Store>| handler.fallback(not_allowed);
     Router::new()
-        .route("/v1/ledger", book(get(ledger)))
-        .route("/v1/events/{id}", book(get(whereabouts)))
         .route("/v1/counters", book(get(counters)))
         .route("/v1/audit", book(get(audit)))
         .route("/v1/keys", book(get(keys)))
@@ -61,43 +54,6 @@ async fn private(mut response: Response) -> Response {
 #[serde(deny_unknown_fields)]
 struct OrgQuery {
     org: Option<String>,
-}
-
-async fn ledger(
-    State(world): State<Store>,
-    headers: HeaderMap,
-    query: Result<Query<OrgQuery>, QueryRejection>,
-) -> Result<Json<LedgerReport>, Refusal> {
-    let caller = authorise(&world, &headers, Scope::Read).await?;
-    let org = caller.chosen(query)?;
-    let now = SystemClock.now();
-    let mut report = world.ledger(org.as_ref(), now).await?;
-    report.orgs.retain(|row| caller.sees(&row.org));
-    report.balanced = report.orgs.iter().all(|row| row.balanced);
-    Ok(Json(report))
-}
-
-async fn whereabouts(
-    State(world): State<Store>,
-    headers: HeaderMap,
-    Path(id): Path<String>,
-    query: Result<Query<OrgQuery>, QueryRejection>,
-) -> Result<Json<Whereabouts>, Refusal> {
-    let caller = authorise(&world, &headers, Scope::Read).await?;
-    let org = caller.chosen(query)?;
-    let id = EventId::parse(id)
-        .map_err(|_| refusal(400, Code::InvalidEventId, "this is not an event id"))?;
-    let mut found = world.whereabouts(&id.canonical(), org.as_ref()).await?;
-    found.retain(|place| caller.sees(&place.org));
-    match found.len() {
-        0 => Err(refusal(404, Code::NotFound, "no such event in the organisations of this key")),
-        1 => found.pop().map(Json).ok_or_else(|| refusal(404, Code::NotFound, "no such event")),
-        _ => Err(refusal(
-            400,
-            Code::InvalidParameter,
-            "several organisations know this id: add ?org=",
-        )),
-    }
 }
 
 async fn counters(

@@ -54,7 +54,8 @@ pub(crate) async fn run(args: LocalArgs) -> anyhow::Result<u8> {
     let mut upkeep = JoinSet::new();
     upkeep.spawn(ticks(suite.clone(), args.tick, args.settle, stopping.clone()));
     upkeep.spawn(maintenance(suite.clone(), stopping.clone()));
-    let mut router = suite.router().merge(routes::router(suite.world.clone()));
+    let operator = routes::router(suite.world.clone());
+    let mut router = suite.router().merge(suite.insights()?).merge(operator);
     if address.ip().is_loopback() {
         router = router.layer(middleware::from_fn(guard::loopback_only));
     }

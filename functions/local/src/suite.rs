@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use axum::Router;
 use batcher::{
     Batcher,
@@ -24,6 +24,7 @@ use domain::{delivery::DeliveryPolicy, profile::Sender};
 use embedded::{Durability, Options, Store};
 use friction::policy::SessionPolicy;
 use ingest::{Ingest, config::Config};
+use insights::{CursorKey, Insights};
 use ports::{
     accounts::Accounts as _,
     bus::AnnouncementKind,
@@ -177,6 +178,15 @@ impl Suite {
     pub(crate) fn router(&self) -> Router {
         let door = Ingest::new(self.world.clone(), SystemClock, SystemEntropy, self.config);
         ingest::router(Arc::new(door))
+    }
+
+    /// The routes of what is understood. Cursors live as long as this process.
+    pub(crate) fn insights(&self) -> anyhow::Result<Router> {
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(|error| anyhow!("no random bytes: {error}"))?;
+        let cursors = CursorKey::new(key);
+        let insights = Insights::new(self.world.clone(), SystemClock, SystemEntropy, cursors);
+        Ok(insights::routes(Arc::new(insights)))
     }
 
     /// The mock connector, when deliveries go there.

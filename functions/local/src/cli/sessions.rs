@@ -78,6 +78,18 @@ pub(crate) struct IncidentsArgs {
     pub(crate) count: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The session's id, as `tribo sessions` lists it.
+    #[arg(value_parser = session)]
+    pub(crate) session: SessionId,
+    #[command(flatten)]
+    pub(crate) place: DirArgs,
+    /// Only in this organisation.
+    #[arg(long)]
+    pub(crate) org: Option<OrgId>,
+}
+
 fn state(text: &str) -> Result<SessionState, String> {
     match text {
         "open" => Ok(SessionState::Open),

@@ -4,6 +4,7 @@ pub(crate) mod assign;
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod books;
+pub(crate) mod explain;
 pub(crate) mod keys;
 pub(crate) mod orgs;
 pub(crate) mod replay;

@@ -14,6 +14,7 @@ fn every_command_has_help_with_examples_of_what_its_options_take() {
         &["audit"],
         &["sessions"],
         &["incidents"],
+        &["explain"],
         &["keys", "create"],
         &["keys", "list"],
         &["keys", "revoke"],

@@ -106,6 +106,80 @@ fn sessions_and_incidents_are_listed_newest_first_and_counted() {
 }
 
 #[test]
+fn a_session_is_explained_down_to_its_events() {
+    let (place, server) = understanding();
+    let start = hours_ago(3);
+    let mut events = presses("anna", start, 6, 120);
+    let task = |ms, kind| with(step("anna", start, ms, kind), "task", json!({ "name": "pay" }));
+    events.push(task(20_000, "task.started"));
+    events.push(with(
+        step("anna", start, 30_000, "backend.error"),
+        "error",
+        json!({ "code": "E_PAY" }),
+    ));
+    events.push(task(50_000, "task.completed"));
+    server.accept(&place.key, &events);
+    let id = closed(&place, 1)["sessions"][0]["sessionId"].as_str().unwrap().to_owned();
+
+    let told = place.json(&["explain", &id, "--org", "acme"]);
+    assert_eq!(fields(&told), ["events", "eventsGone", "formulas", "incidents", "session"]);
+    assert_eq!(told["eventsGone"], 0);
+    let times: Vec<&str> = told["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["occurredAt"].as_str().unwrap())
+        .collect();
+    assert!(times.len() == events.len() && times.is_sorted(), "{told}");
+    let incident = &told["incidents"][0];
+    assert_eq!((&incident["rule"], &incident["rulesVersion"]), (&json!("rage_click"), &json!(1)));
+    assert!(incident["thresholds"]["minClicks"].is_number(), "{incident}");
+    assert_eq!(incident["eventIds"].as_array().unwrap().len(), 6, "{incident}");
+
+    // What is said about the score is enough to compute it.
+    let said = &told["session"]["frustration"];
+    let parts = said["contributions"].as_array().unwrap();
+    let term = |part: &Value| {
+        part["weight"].as_f64().unwrap() * (1.0 + part["count"].as_f64().unwrap()).log2()
+    };
+    let x: f64 = parts.iter().map(term).sum();
+    for part in parts {
+        assert!((term(part) / x - part["share"].as_f64().unwrap()).abs() < 1e-9, "{part}");
+    }
+    let score = (1.0 - (-x).exp()) / (1.0 + (2.5 - x).exp());
+    assert!((score - said["score"].as_f64().unwrap()).abs() < 1e-9, "{said}");
+    assert!(told["formulas"]["frustration"].as_str().unwrap().contains("x − 2.5"), "{told}");
+
+    let said = &told["session"]["efficiency"];
+    let number = |name: &str| said[name].as_f64().unwrap();
+    let usual = |name: &str| said["baseline"][name].as_f64().unwrap();
+    let doublings = |value: f64, usual: f64| (value / usual).log2().clamp(-2.0, 3.0);
+    let z = 2.0 * (2.0 * number("completion") - 1.0)
+        - 0.8 * doublings(number("secondsPerTask"), usual("seconds"))
+        - 0.6 * doublings(number("clicksPerTask"), usual("clicks"))
+        - 1.5 * number("lostness");
+    assert!((1.0 / (1.0 + (-z).exp()) - number("score")).abs() < 1e-9, "{said}");
+
+    let plain = place.run(&["explain", &id]);
+    assert_eq!(plain.code, 0, "{plain:?}");
+    for word in
+        ["frustration 0.", "rage_click", "  ← rage_click", "usual 60.00", "10 events", "E_PAY"]
+    {
+        assert!(plain.stdout.contains(word), "{word}: {}", plain.stdout);
+    }
+
+    place.tables().execute("DELETE FROM session_events", []).unwrap();
+    let gone = place.json(&["explain", &id]);
+    assert_eq!((&gone["eventsGone"], &gone["session"]), (&json!(10), &told["session"]));
+    for (org, code) in [(&["--org", "nobody"][..], 1), (&[], 4)] {
+        let unknown = format!("s_{}", "0".repeat(32));
+        let done = place.run(&[&["explain", &unknown], org].concat());
+        assert!(done.code == code && done.stdout.is_empty(), "{done:?}");
+    }
+    assert_eq!(place.run(&["explain", "s_1"]).code, 2);
+}
+
+#[test]
 fn more_sessions_than_fit_on_a_page_are_all_counted_and_listed() {
     let (place, server) = understanding();
     let start = hours_ago(9);
