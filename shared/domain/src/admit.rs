@@ -86,11 +86,14 @@ pub fn admit(event: &Event, arrived_at: Timestamp) -> Result<Admission, Fault> {
 }
 
 /// Is a staged row to reach the connector? The question is the same that the processor and the batcher ask; a row that
-/// nobody can read is not: the processor sets it aside.
+/// nobody can read, or that lies under another event's id or organisation, is not: the processor sets it aside.
 #[must_use]
 pub fn forwards(row: &StagedEvent) -> bool {
-    serde_json::from_str::<Event>(&row.body)
-        .is_ok_and(|event| admit(&event, row.staged_at) == Ok(Admission::Forward))
+    serde_json::from_str::<Event>(&row.body).is_ok_and(|event| {
+        event.org_id == row.org_id
+            && event.event_id == row.event_id
+            && admit(&event, row.staged_at) == Ok(Admission::Forward)
+    })
 }
 
 /// Checks the size of an encoded event, in bytes.

@@ -258,3 +258,22 @@ fn a_shard_is_chosen_by_the_actor_else_the_session_else_the_event() {
     assert_ne!(key(bare.clone()), key(json!({"actorId": null, "sessionId": null})));
     assert_eq!(key(bare).len(), 32);
 }
+
+#[test]
+fn a_row_under_another_id_or_organisation_reaches_no_connector() {
+    let event = event("friction.challenge", json!({}));
+    let row = StagedEvent {
+        org_id: event.org_id.clone(),
+        event_id: event.event_id.clone(),
+        product_id: event.product_id.clone(),
+        ck: 0,
+        occurred_at: arrival(),
+        staged_at: arrival(),
+        expires_at: arrival(),
+        rescues: 0,
+        body: serde_json::to_string(&event).unwrap(),
+    };
+    assert!(forwards(&row));
+    assert!(!forwards(&StagedEvent { org_id: "globex".parse().unwrap(), ..row.clone() }));
+    assert!(!forwards(&StagedEvent { event_id: "e.2".parse().unwrap(), ..row }));
+}
