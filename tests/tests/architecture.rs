@@ -34,6 +34,8 @@ const TEST_EDGES: &[(&str, &str)] = &[
     ("emitter", "standin"),
     // What counting costs is measured through the handler that counts.
     ("aws", "processor"),
+    // What is told about events is tried on what was made of them.
+    ("insights", "sessionizer"),
 ];
 /// All that a crate may use of ours, where its layer would allow more.
 const NARROW: &[(&str, &[&str])] = &[("emitter", &["contract", "domain"])];

@@ -152,6 +152,12 @@ impl Query {
         parameter: &Parameter,
         read: impl Fn(&str) -> Option<T>,
     ) -> Result<Option<T>, Refusal> {
+        let is_offered = |text: &&str| match parameter.grammar {
+            Grammar::Word(words) => words().contains(text),
+            Grammar::Id | Grammar::Time | Grammar::Count { .. } => true,
+            Grammar::Session | Grammar::Cursor => true,
+        };
+        let read = |text: &str| Some(text).filter(is_offered).and_then(&read);
         let read = |text| read(text).ok_or_else(|| Refusal::parameter(parameter));
         self.text(parameter).map(read).transpose()
     }
