@@ -8,7 +8,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, error::Erro
 use contract::{EventId, OrgId, Timestamp};
 use domain::api_key::Scope;
 
-pub(crate) use self::sessions::{ExplainArgs, IncidentsArgs, SessionsArgs};
+pub(crate) use self::sessions::{ExplainArgs, IncidentsArgs, RulesCommand, SessionsArgs};
 
 /// Tribometer measures friction: where people override, challenge, abandon, rage-click and give up. Every accepted
 /// event is pseudonymised, counted exactly once, archived, and forwarded per organisation to a connector that may be
@@ -72,6 +72,9 @@ pub(crate) enum Command {
     Incidents(IncidentsArgs),
     /// Explain everything that makes the numbers of one session. Exit code 4 when nobody knows it.
     Explain(ExplainArgs),
+    /// Show and change what counts as friction for an organisation.
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Create, list and revoke callers' keys.
     #[command(subcommand)]
     Keys(KeysCommand),

@@ -1,6 +1,8 @@
 //! The arguments of the commands about sessions.
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
 use contract::{OrgId, ProductId, Timestamp, incident::Rule, session::SessionId};
 use friction::change::SessionState;
 
@@ -88,6 +90,39 @@ pub(crate) struct ExplainArgs {
     /// Only in this organisation.
     #[arg(long)]
     pub(crate) org: Option<OrgId>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// Show what differs from the built-in rules, and every setting that holds.
+    Show {
+        #[command(flatten)]
+        place: DirArgs,
+        /// The organisation.
+        #[arg(long)]
+        org: OrgId,
+        /// What holds for this product.
+        #[arg(long)]
+        product: Option<ProductId>,
+    },
+    /// Put rules of a higher version. Closed sessions stay as they are until `tribo rescore` derives them again.
+    Set {
+        /// A JSON document such as `{"version":2,"rules":{"rage_click":{"gapMs":800}}}`; `-` reads standard input.
+        file: PathBuf,
+        #[command(flatten)]
+        place: DirArgs,
+        /// The organisation.
+        #[arg(long)]
+        org: OrgId,
+    },
+    /// Go back to the built-in rules, under the next version.
+    Reset {
+        #[command(flatten)]
+        place: DirArgs,
+        /// The organisation.
+        #[arg(long)]
+        org: OrgId,
+    },
 }
 
 fn state(text: &str) -> Result<SessionState, String> {

@@ -8,6 +8,7 @@ pub(crate) mod explain;
 pub(crate) mod keys;
 pub(crate) mod orgs;
 pub(crate) mod replay;
+pub(crate) mod rules;
 pub(crate) mod schema;
 pub(crate) mod send;
 pub(crate) mod sessions;

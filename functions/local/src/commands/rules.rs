@@ -1,0 +1,154 @@
+//! `tribo rules`: what counts as friction for an organisation.
+
+use std::{fs, io::Read as _, path::Path};
+
+use anyhow::{Context as _, bail};
+use contract::{OrgId, ProductId};
+use friction::rules::{BUILT_IN_VERSION, RuleSet};
+use ports::{reference::Organisations, rules::RuleBook};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{cli::RulesCommand, open, output};
+
+/// `tribo rules show --json`.
+#[derive(Debug, Serialize)]
+struct ShownRules {
+    org: OrgId,
+    /// 1 is the built-in rules.
+    version: u32,
+    /// What differs from the built-in rules, as `tribo rules set` takes it.
+    document: Value,
+    /// Every setting that holds, by rule; elements may have their own.
+    effective: Value,
+}
+
+/// `tribo rules set --json` and `tribo rules reset --json`.
+#[derive(Debug, Serialize)]
+struct ChangedRules {
+    org: OrgId,
+    version: u32,
+    /// The version before.
+    previous: u32,
+}
+
+/// Runs the subcommand.
+pub(crate) async fn run(command: RulesCommand) -> anyhow::Result<u8> {
+    match command {
+        RulesCommand::Show { place, org, product } => {
+            let world = place.place.directory()?;
+            let shown = show(&world, org, product.unwrap_or_default()).await?;
+            print_shown(&shown, place.json)?;
+        }
+        RulesCommand::Set { file, place, org } => {
+            // Before anything is read: without the organisation there is nothing to do.
+            let world = place.place.directory()?;
+            open::known(&world, Some(&org)).await?;
+            let rules = RuleSet::parse(&read(&file)?)
+                .with_context(|| format!("{} holds no rules", file.display()))?;
+            print_changed(&set(&world, org, &rules).await?, place.json)?;
+        }
+        RulesCommand::Reset { place, org } => {
+            let world = place.place.directory()?;
+            open::known(&world, Some(&org)).await?;
+            print_changed(&reset(&world, org).await?, place.json)?;
+        }
+    }
+    Ok(0)
+}
+
+async fn show<W: RuleBook + Organisations>(
+    world: &W,
+    org: OrgId,
+    product: ProductId,
+) -> anyhow::Result<ShownRules> {
+    open::known(world, Some(&org)).await?;
+    let rules = of(world, &org).await?;
+    let effective = rules.for_product(&product).to_json();
+    Ok(ShownRules { org, version: rules.version, document: rules.to_json(), effective })
+}
+
+/// The rules of `org`: the built-in ones where it has none of its own.
+pub(super) async fn of<W: RuleBook>(world: &W, org: &OrgId) -> anyhow::Result<RuleSet> {
+    Ok(world.rules(org).await?.unwrap_or_default())
+}
+
+async fn set<W: RuleBook>(world: &W, org: OrgId, rules: &RuleSet) -> anyhow::Result<ChangedRules> {
+    let previous = of(world, &org).await?.version;
+    if world.put_rules(&org, rules).await? {
+        return Ok(ChangedRules { org, version: rules.version, previous });
+    }
+    // Somebody else may have put some meanwhile.
+    let now = of(world, &org).await?.version;
+    bail!(
+        "the rules of {org} are of version {now}, and these are of version {}: each change needs a higher one",
+        rules.version
+    )
+}
+
+/// Puts the built-in rules under a version of their own, so that what was found under others is told apart.
+async fn reset<W: RuleBook>(world: &W, org: OrgId) -> anyhow::Result<ChangedRules> {
+    let held = of(world, &org).await?;
+    let previous = held.version;
+    let built_in = |version| {
+        let mut rules = RuleSet::default();
+        rules.version = version;
+        rules
+    };
+    if held == built_in(previous) {
+        return Ok(ChangedRules { org, version: previous, previous });
+    }
+    let next = previous.checked_add(1).context("there is no higher version")?;
+    set(world, org, &built_in(next)).await
+}
+
+fn read(file: &Path) -> anyhow::Result<String> {
+    if file.as_os_str() == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+        return Ok(text);
+    }
+    fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+fn print_shown(shown: &ShownRules, as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return output::json(shown);
+    }
+    let ShownRules { org, version, document, effective } = shown;
+    if *version == BUILT_IN_VERSION {
+        output::line(&format!("{org} has the built-in rules (version {BUILT_IN_VERSION})"))?;
+    } else {
+        output::line(&format!("{org} has rules of version {version}:"))?;
+        output::line(&serde_json::to_string_pretty(document)?)?;
+    }
+    let mut rows = Vec::new();
+    for (rule, settings) in effective.as_object().into_iter().flatten() {
+        let settings = settings.as_object().into_iter().flatten();
+        rows.extend(settings.map(|(name, value)| vec![format!("{rule} {name}"), cell(value)]));
+    }
+    output::line(output::table(&["setting", "value"], &rows).trim_end())
+}
+
+/// A setting's value in a table; lists are long.
+fn cell(value: &Value) -> String {
+    match value.as_array() {
+        Some(entries) => format!("{} entries", entries.len()),
+        None => value.as_str().map_or_else(|| value.to_string(), output::plain),
+    }
+}
+
+fn print_changed(changed: &ChangedRules, as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return output::json(&json!(changed));
+    }
+    let ChangedRules { org, version, previous } = changed;
+    if version == previous {
+        return output::line(&format!("{org} has the built-in rules already (version {version})"));
+    }
+    output::line(&format!("{org} has rules of version {version}; it was {previous}"))?;
+    output::note(
+        "Sessions that are closed stay as they are until `tribo rescore` derives them again.",
+    );
+    Ok(())
+}
