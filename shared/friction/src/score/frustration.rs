@@ -177,6 +177,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::trace::trace;
 
     fn signals(counts: &[(Signal, u32)]) -> Signals {
         let mut signals = Signals::default();
@@ -250,6 +251,73 @@ mod tests {
         for rule in [Rule::Reformulation, Rule::RageQuit] {
             assert_eq!(signals(&[(of_rule(rule), 1)]), Signals::default());
         }
+    }
+
+    fn incident(rule: Rule, events: &[&str]) -> Incident {
+        let owner = crate::owner::Owner::of(&crate::sample::event("e", 0)).unwrap();
+        Incident {
+            incident_id: String::new(),
+            rule,
+            rules_version: 1,
+            thresholds: BTreeMap::new(),
+            org_id: owner.org,
+            product_id: owner.product,
+            session_id: contract::session::SessionId::of([1; 16]),
+            started_at: contract::Timestamp::from_ms(0),
+            ended_at: contract::Timestamp::from_ms(0),
+            screen: None,
+            element: None,
+            task: None,
+            trace_component: None,
+            confidence: Confidence::Medium,
+            count: 1,
+            event_ids: events.iter().map(|id| EventId::parse(*id).unwrap()).collect(),
+            tags: Vec::new(),
+        }
+    }
+
+    fn counts(said: &Frustration) -> Vec<(&str, u32, f64)> {
+        said.contributions.iter().map(|c| (c.signal.as_str(), c.count, c.weight)).collect()
+    }
+
+    #[test]
+    fn an_error_in_an_error_click_is_counted_there_and_not_again() {
+        let events = trace("0 click pay\n5 error E1\n9000 error E2\n9500 failed save");
+        let events: Vec<&Event> = events.iter().collect();
+        let clicked = frustration(&[incident(Rule::ErrorClick, &["e000", "e001"])], &events);
+        assert_eq!(counts(&clicked), [("error", 2, 0.8), ("error_click", 1, 1.2)]);
+        let other = frustration(&[incident(Rule::RetryStorm, &["e003"])], &events);
+        assert_eq!(counts(&other), [("error", 3, 0.8), ("retry_storm", 1, 0.6)]);
+    }
+
+    #[test]
+    fn a_friction_event_weighs_by_what_it_says_then_what_is_suspected_then_its_type() {
+        let mut events = trace("0 friction challenge\n1 liked\n2 disliked\n3 friction rage_quit");
+        let weights = |events: &[Event]| {
+            let said = frustration(&[], &events.iter().collect::<Vec<_>>());
+            said.contributions.into_iter().map(|c| (c.signal, c.weight)).collect::<BTreeMap<_, _>>()
+        };
+        let expected = [("challenge", 0.8), ("feedback", 0.8), ("rage_quit", 2.0)];
+        let expected = expected.map(|(kind, weight)| (format!("friction.{kind}"), weight)).into();
+        assert_eq!(weights(&events), expected);
+        let suspected =
+            contract::event::Signals { suggested_severity: Some(5), ..Default::default() };
+        events.truncate(1);
+        events[0].signals = Some(suspected);
+        assert_eq!(weights(&events)["friction.challenge"], 2.0);
+        events[0].severity = Some(1);
+        assert_eq!(weights(&events)["friction.challenge"], 0.4);
+        events[0].severity = Some(0);
+        assert_eq!(weights(&events), BTreeMap::new());
+    }
+
+    #[test]
+    fn a_screen_hurts_by_its_own_incidents_alone() {
+        let (rage, back) = (incident(Rule::RageClick, &[]), incident(Rule::Backtrack, &[]));
+        assert_eq!(screen_frustration(&[]), 0.0);
+        let both = screen_frustration(&[&back, &rage]);
+        assert_eq!(both, screen_frustration(&[&rage, &back]));
+        assert_eq!(both, frustration(&[rage, back], &[]).score);
     }
 
     fn any_signal() -> impl Strategy<Value = Signal> {
