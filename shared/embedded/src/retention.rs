@@ -1,5 +1,7 @@
 //! What may go: everything has its time, and goes in small steps that leave room for writers in between.
 
+mod understanding;
+
 use contract::{
     Timestamp,
     limits::{DAY_MS, MARKER_TTL_MS, QUARANTINE_TTL_MS},
@@ -22,6 +24,11 @@ pub struct Retention {
     pub actors_ms: i64,
     /// Announcements.
     pub announcements_ms: i64,
+    /// Events of sessions, from when they happened or, if they came late, from when they came; contexts of sessions, from
+    /// their last event.
+    pub session_events_ms: i64,
+    /// Sessions and incidents, by their beginning; cells, by their day; preferences, from the last event.
+    pub sessions_ms: i64,
 }
 
 impl Default for Retention {
@@ -32,6 +39,8 @@ impl Default for Retention {
             quarantine_ms: QUARANTINE_TTL_MS,
             actors_ms: 400 * DAY_MS,
             announcements_ms: 7 * DAY_MS,
+            session_events_ms: MARKER_TTL_MS,
+            sessions_ms: 400 * DAY_MS,
         }
     }
 }
@@ -45,6 +54,10 @@ pub struct Retained {
     pub events: usize,
     /// Quarantined records.
     pub quarantine: usize,
+    /// Events of sessions.
+    pub session_events: usize,
+    /// Sessions, incidents, cells, projections, and owners of whom nothing is left.
+    pub understanding: usize,
     /// Receipts, enrichment, idempotency answers, announcements, actors seen and names counted by name.
     pub others: usize,
 }
@@ -95,6 +108,7 @@ impl Store {
             let step = move |tx: &mut Tx<'_>| forget_older(tx, sql, before);
             retained.others += self.in_steps(step).await?;
         }
+        self.forget_understanding(now, &mut retained).await?;
         Ok(retained)
     }
 

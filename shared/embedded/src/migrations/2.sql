@@ -12,9 +12,11 @@ CREATE TABLE owners (
 CREATE UNIQUE INDEX owners_by_token ON owners (org, product, token);
 CREATE INDEX owners_due ON owners (due_at, lane) WHERE due_at IS NOT NULL;
 
+-- Bodies lie as they came: in the order of their owners each of them would write a page of its own.
 CREATE TABLE session_events (
-    owner INTEGER NOT NULL, at INTEGER NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (owner, at, id)
-) WITHOUT ROWID, STRICT;
+    position INTEGER PRIMARY KEY, owner INTEGER NOT NULL, at INTEGER NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX session_events_by_owner ON session_events (owner, at, id);
 
 CREATE TABLE sessions (
     org TEXT NOT NULL,
@@ -67,9 +69,9 @@ CREATE TABLE rules (org TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID, STR
 
 -- What was made of an owner's or an actor's events; `session` where it is about one.
 CREATE TABLE projections (
+    number INTEGER PRIMARY KEY,
     org TEXT NOT NULL, product TEXT NOT NULL, kind TEXT NOT NULL, token TEXT NOT NULL,
     version INTEGER NOT NULL, session TEXT, last_at INTEGER NOT NULL, last_id TEXT NOT NULL, state TEXT NOT NULL,
-    PRIMARY KEY (org, product, kind, token)
+    UNIQUE (org, product, kind, token)
 ) STRICT;
 CREATE INDEX projections_by_session ON projections (org, session) WHERE session IS NOT NULL;
-CREATE INDEX projections_by_time ON projections (last_at);

@@ -12,5 +12,6 @@ mod durability;
 mod files;
 mod intake;
 mod model;
+mod sessions;
 mod upkeep;
 mod world;
