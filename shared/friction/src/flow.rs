@@ -13,7 +13,6 @@ mod top;
 mod unusual;
 mod ways;
 
-pub use crate::detect::Ending;
 pub use clean::{BadPathRule, PathRule, PathRules};
 pub use compact::compact;
 pub use counting::contribute;

@@ -127,12 +127,17 @@ struct Variant<'a> {
     id: &'a str,
     way: Way,
     cell: &'a Cell,
+    /// One bit for each slot of actors that is in it.
+    actors: u64,
 }
 
 impl<'a> Variant<'a> {
     /// Nothing for a cell that does not say what it is a variant of.
     fn of(id: &'a str, cell: &'a Cell) -> Option<Self> {
-        Some(Self { id, way: Way::read(cell.note.as_deref()?)?, cell })
+        let here = cell.actors.iter().filter(|(_, sessions)| **sessions > 0);
+        let bits = here.filter_map(|(slot, _)| 1_u64.checked_shl((*slot).into()));
+        let actors = bits.fold(0, |actors, bit| actors | bit);
+        Some(Self { id, way: Way::read(cell.note.as_deref()?)?, cell, actors })
     }
 
     fn flows(&self) -> i64 {
@@ -167,18 +172,13 @@ fn drop_off(way: &Way, variants: &[Variant<'_>], actors_min: usize) -> Vec<DropO
     let mut stops = Vec::new();
     for (at, screen) in way.path.iter().enumerate() {
         same.retain(|variant| variant.way.path.get(at) == Some(screen));
-        let mut came = Cell::default();
-        let mut stopped = 0_i64;
-        for variant in &same {
-            came += variant.cell;
-            if variant.way.path.len() == at + 1 {
-                stopped += variant.flows() - variant.cell.sum(COMPLETED);
-            }
-        }
-        if came.actors_at_least() < actors_min {
+        let actors = same.iter().fold(0_u64, |actors, variant| actors | variant.actors);
+        if usize::try_from(actors.count_ones()).unwrap_or_default() < actors_min {
             break;
         }
-        let flows = came.sum(FLOWS);
+        let flows = same.iter().map(|variant| variant.flows()).sum();
+        let ended = same.iter().filter(|variant| variant.way.path.len() == at + 1);
+        let stopped = ended.map(|variant| variant.flows() - variant.cell.sum(COMPLETED)).sum();
         stops.push(DropOff {
             screen: screen.clone(),
             rate: mean(stopped, flows),
