@@ -9,6 +9,7 @@ use contract::{
         trace::Trace,
     },
     ledger::{LedgerReport, Whereabouts},
+    projection::SessionContext,
 };
 use schemars::{Schema, SchemaGenerator};
 
@@ -45,9 +46,23 @@ pub(crate) enum Operation {
     Session,
     Incidents,
     Events,
+    Context,
+    #[cfg(feature = "websocket")]
+    ContextStream,
     Ledger,
     Whereabouts,
     Description,
+}
+
+impl Endpoint {
+    /// What answers a request that is granted: 200, or 101 where the answer goes on for ever.
+    pub(crate) fn status(&self) -> u16 {
+        #[cfg(feature = "websocket")]
+        if self.operation == Operation::ContextStream {
+            return 101;
+        }
+        200
+    }
 }
 
 /// All of them.
@@ -123,6 +138,23 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         about: "A session's events as they are kept, in order.",
         parameters: &[ORG, AFTER, EVENTS, CURSOR],
         answer: SchemaGenerator::subschema_for::<EventPage>,
+    },
+    Endpoint {
+        operation: Operation::Context,
+        path: "/api/sessions/{id}/context",
+        id: "sessionContext",
+        about: "What a session is about, by all of its events that are kept.",
+        parameters: &[ORG],
+        answer: SchemaGenerator::subschema_for::<SessionContext>,
+    },
+    #[cfg(feature = "websocket")]
+    Endpoint {
+        operation: Operation::ContextStream,
+        path: "/api/sessions/{id}/context/stream",
+        id: "sessionContextStream",
+        about: "A WebSocket: what a session is about, now and after every change, each message a SessionContext.",
+        parameters: &[ORG, crate::parameters::AFTER_SEQUENCE],
+        answer: SchemaGenerator::subschema_for::<SessionContext>,
     },
     Endpoint {
         operation: Operation::Ledger,

@@ -7,11 +7,13 @@
 //!
 //! - `endpoints`, `parameters`, `openapi`: the table, what can be asked, and the description made of both
 //! - `auth`, `query`, `cursor`: who asks, what for, and from where on
-//! - `numbers`, `lists`, `replay`, `books`: the answers
+//! - `numbers`, `lists`, `replay`, `context`, `books`: the answers
+//! - `stream` (feature `websocket`): a session's context as it changes
 //! - `problem`: every refusal, mapped to its status in one place
 
 mod auth;
 mod books;
+mod context;
 mod cursor;
 mod endpoints;
 mod lists;
@@ -21,6 +23,8 @@ mod parameters;
 mod problem;
 mod query;
 mod replay;
+#[cfg(feature = "websocket")]
+mod stream;
 
 use std::sync::{Arc, LazyLock};
 
@@ -38,6 +42,7 @@ use ports::{
     accounts::Accounts,
     clock::{Clock, Entropy},
     keys::ApiKeys,
+    projections::Projections,
     sessions::{EventLog, Sums, Understanding},
 };
 use tracing::Instrument as _;
@@ -58,19 +63,34 @@ pub struct Insights<W, C, E> {
     clock: C,
     entropy: E,
     cursors: CursorKey,
+    #[cfg(feature = "websocket")]
+    streams: stream::Streams,
 }
 
 impl<W, C, E> Insights<W, C, E> {
     /// An API whose cursors are signed with `cursors`: whoever serves the next page needs the same key.
     pub fn new(world: W, clock: C, entropy: E, cursors: CursorKey) -> Self {
-        Self { world, clock, entropy, cursors }
+        Self {
+            world,
+            clock,
+            entropy,
+            cursors,
+            #[cfg(feature = "websocket")]
+            streams: stream::Streams::default(),
+        }
     }
 }
 
 /// All that is asked of a world.
-pub trait World: Understanding + Sums + EventLog + Accounts + ApiKeys + 'static {}
+pub trait World:
+    Understanding + Sums + EventLog + Projections + Accounts + ApiKeys + 'static
+{
+}
 
-impl<W: Understanding + Sums + EventLog + Accounts + ApiKeys + 'static> World for W {}
+impl<W> World for W where
+    W: Understanding + Sums + EventLog + Projections + Accounts + ApiKeys + 'static
+{
+}
 
 /// The API on its own: what is no route of it is answered as well.
 pub fn router<W, C, E>(app: Arc<Insights<W, C, E>>) -> Router
@@ -101,7 +121,7 @@ where
             let path = path.map_err(|_: RawPathParamsRejection| Refusal::of(Code::NotFound))?;
             let id = path.iter().next().map(|(_, value)| value.to_owned());
             let (request, _) = request.into_parts();
-            app.answer(endpoint, id, &request).await
+            app.answer(endpoint, id, request).await
         };
         router = router.route(endpoint.path, any(handler));
     }
@@ -117,10 +137,10 @@ where
     E: Entropy + 'static,
 {
     async fn answer(
-        &self,
+        self: Arc<Self>,
         endpoint: &'static Endpoint,
         id: Option<String>,
-        request: &Parts,
+        request: Parts,
     ) -> Result<Response, Refusal> {
         if request.method != Method::GET && request.method != Method::HEAD {
             return Err(Refusal::of(Code::MethodNotAllowed));
@@ -142,6 +162,9 @@ where
             Operation::Session => self.session(&asking.call()?).await,
             Operation::Incidents => self.incidents(&asking.call()?).await,
             Operation::Events => self.events(&asking.call()?).await,
+            Operation::Context => self.context(&asking.call()?).await,
+            #[cfg(feature = "websocket")]
+            Operation::ContextStream => self.open(asking.call()?, request).await,
             Operation::Ledger => self.ledger(&asking).await,
             Operation::Whereabouts => self.whereabouts(&asking).await,
             Operation::Description => Ok(described()),

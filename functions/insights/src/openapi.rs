@@ -49,18 +49,20 @@ fn path(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Value {
     let needs_key = endpoint.operation != Operation::Description;
     let security = if needs_key { json!([{ "bearer": [] }, { "header": [] }]) } else { json!([]) };
     let mut responses = Map::new();
-    responses.insert(
-        "200".to_owned(),
-        json!({
-            "description": endpoint.about,
-            "content": { "application/json": { "schema": answer } },
-        }),
-    );
+    let mut granted = json!({ "description": endpoint.about });
+    let is_one_answer = endpoint.status() == 200;
+    if is_one_answer && let Some(granted) = granted.as_object_mut() {
+        let content = json!({ "application/json": { "schema": answer } });
+        granted.insert("content".to_owned(), content);
+    }
+    responses.insert(endpoint.status().to_string(), granted);
     for (status, is_possible) in [
         ("400", needs_key),
         ("401", needs_key),
         ("403", needs_key),
         ("404", endpoint.path.contains('{')),
+        ("426", !is_one_answer),
+        ("429", !is_one_answer),
         ("503", needs_key),
     ] {
         if is_possible {

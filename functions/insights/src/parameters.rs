@@ -39,6 +39,9 @@ pub(crate) enum Grammar {
     Session,
     /// What an earlier answer gave out.
     Cursor,
+    /// How far a context had read.
+    #[cfg(feature = "websocket")]
+    Sequence,
 }
 
 impl Parameter {
@@ -55,6 +58,8 @@ impl Parameter {
             Grammar::Word(words) => format!("one of {}", words().join(", ")),
             Grammar::Session => "a session's id".to_owned(),
             Grammar::Cursor => "what the answer before gave out".to_owned(),
+            #[cfg(feature = "websocket")]
+            Grammar::Sequence => "the lastSeq of a message, its # written as %23".to_owned(),
         }
     }
 
@@ -70,6 +75,8 @@ impl Parameter {
             }
             Grammar::Word(words) => json!({ "type": "string", "enum": words() }),
             Grammar::Session => json!({ "type": "string", "pattern": "^s_[0-9a-f]{32}$" }),
+            #[cfg(feature = "websocket")]
+            Grammar::Sequence => json!({ "type": "string", "pattern": "^[^#]+#[A-Za-z0-9._-]+$" }),
             Grammar::Cursor => {
                 json!({ "type": "string", "minLength": 1, "maxLength": CURSOR_CHARACTERS_MAX })
             }
@@ -159,6 +166,13 @@ pub(crate) const AFTER: Parameter = Parameter {
     name: "after_ts",
     grammar: Grammar::Time,
     about: "Only events after this time. Events at one time are told apart by the cursor alone.",
+};
+
+#[cfg(feature = "websocket")]
+pub(crate) const AFTER_SEQUENCE: Parameter = Parameter {
+    name: "after",
+    grammar: Grammar::Sequence,
+    about: "The lastSeq of the last message that was seen: the first message is the first that has read more.",
 };
 
 /// The days that are covered when nothing is said.

@@ -67,6 +67,7 @@ impl IntoResponse for Refusal {
         match self.0.status {
             401 => set(header::WWW_AUTHENTICATE, "Bearer"),
             405 => set(header::ALLOW, "GET, HEAD"),
+            426 => set(header::UPGRADE, "websocket"),
             _ => {}
         }
         if let Some(seconds) = self.0.retry_after {
@@ -99,6 +100,8 @@ fn meaning(code: Code) -> (u16, &'static str) {
         Code::ForeignOrg => (403, "This key is not bound to that organisation."),
         Code::NotFound => (404, "There is no such thing here."),
         Code::MethodNotAllowed => (405, "This is only read: GET."),
+        Code::InvalidHeader => (426, "Open this as a WebSocket."),
+        Code::RateLimited => (429, "Too many streams are open here."),
         Code::StorageUnavailable => (503, "The answer cannot be read now."),
         _ => (500, "Something went wrong here."),
     }

@@ -156,6 +156,8 @@ impl Query {
             Grammar::Word(words) => words().contains(text),
             Grammar::Id | Grammar::Time | Grammar::Count { .. } => true,
             Grammar::Session | Grammar::Cursor => true,
+            #[cfg(feature = "websocket")]
+            Grammar::Sequence => true,
         };
         let read = |text: &str| Some(text).filter(is_offered).and_then(&read);
         let read = |text| read(text).ok_or_else(|| Refusal::parameter(parameter));

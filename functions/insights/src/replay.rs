@@ -73,32 +73,57 @@ struct Reader {
 impl Reader {
     /// The events, and whether these are all that are left.
     async fn read(self, log: &impl EventLog, owner: &Owner) -> PortResult<(Vec<Event>, bool)> {
-        let Self { replay, after, mut place, limit } = self;
+        let Self { replay, after, place, limit } = self;
         let from = replay.reads_from(after.filter(|_| place.is_none()));
-        let (mut events, mut bytes) = (Vec::new(), 0);
-        loop {
-            // One more than is told says whether there is more.
-            let wanted = (limit + 1 - events.len()).min(CHUNK_EVENTS);
-            let chunk = log.read(owner, from, place.as_ref(), wanted).await?;
-            let is_end = chunk.len() < wanted;
-            for event in chunk {
-                let at = event.occurred_at;
-                if !replay.holds(place.as_ref().map(|place| place.at), at) {
-                    return Ok((events, true));
-                }
-                place = Some(Position::of(&event));
-                if after.is_some_and(|after| at <= after) {
-                    continue;
-                }
-                bytes += encoded_bytes(&event);
-                if events.len() == limit || bytes > PAGE_BYTES_MAX {
-                    return Ok((events, false));
-                }
-                events.push(event);
+        let (mut events, mut bytes, mut is_last) = (Vec::new(), 0, true);
+        // One more than is told says whether there is more.
+        let chunk = (limit + 1).min(CHUNK_EVENTS);
+        walk(log, owner, (replay, from, place), chunk, |event| {
+            if after.is_some_and(|after| event.occurred_at <= after) {
+                return Walk::On;
             }
-            if is_end {
-                return Ok((events, true));
+            bytes += encoded_bytes(&event);
+            if events.len() == limit || bytes > PAGE_BYTES_MAX {
+                is_last = false;
+                return Walk::Enough;
             }
+            events.push(event);
+            Walk::On
+        })
+        .await?;
+        Ok((events, is_last))
+    }
+}
+
+/// Whether reading goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Walk {
+    On,
+    Enough,
+}
+
+/// Reads a session's events, from a time or after a place, to its end or until there are enough.
+pub(crate) async fn walk(
+    log: &impl EventLog,
+    owner: &Owner,
+    (replay, from, mut place): (Replay, Timestamp, Option<Position>),
+    chunk_events: usize,
+    mut visit: impl FnMut(Event) -> Walk,
+) -> PortResult<()> {
+    loop {
+        let chunk = log.read(owner, from, place.as_ref(), chunk_events).await?;
+        let is_end = chunk.len() < chunk_events;
+        for event in chunk {
+            if !replay.holds(place.as_ref().map(|place| place.at), event.occurred_at) {
+                return Ok(());
+            }
+            place = Some(Position::of(&event));
+            if visit(event) == Walk::Enough {
+                return Ok(());
+            }
+        }
+        if is_end {
+            return Ok(());
         }
     }
 }

@@ -12,7 +12,7 @@ async fn every_described_path_is_a_route_and_the_contracts_paths_are_described()
     let document = world.document().await;
     let described: BTreeSet<&str> =
         document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
-    let expected = BTreeSet::from([
+    let mut expected = BTreeSet::from([
         "/v1/insights/overview",
         "/v1/insights/hotspots",
         "/v1/insights/trace",
@@ -22,10 +22,14 @@ async fn every_described_path_is_a_route_and_the_contracts_paths_are_described()
         "/v1/sessions/{id}",
         "/v1/incidents",
         "/api/sessions/{id}/events",
+        "/api/sessions/{id}/context",
         "/v1/ledger",
         "/v1/events/{id}",
         "/openapi.json",
     ]);
+    if cfg!(feature = "websocket") {
+        expected.insert("/api/sessions/{id}/context/stream");
+    }
     assert_eq!(described, expected);
     for path in described {
         // A route answers another method with 405; what is no route is not found.

@@ -124,7 +124,11 @@ async fn unknown_and_foreign_sessions_are_not_found() {
     let foreign = bolt["sessions"][0]["sessionId"].as_str().unwrap().to_owned();
     let unknown = format!("s_{}", "0".repeat(32));
     for id in [&foreign, &unknown, "s_", "x", "..", "%2e%2e", &"a".repeat(5_000)] {
-        for path in [format!("/v1/sessions/{id}"), format!("/api/sessions/{id}/events")] {
+        for path in [
+            format!("/v1/sessions/{id}"),
+            format!("/api/sessions/{id}/events"),
+            format!("/api/sessions/{id}/context"),
+        ] {
             assert_eq!(world.refused(&path).await, (404, "not_found".to_owned()), "{path}");
         }
     }

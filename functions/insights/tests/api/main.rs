@@ -8,10 +8,13 @@
 mod access;
 mod books;
 mod client;
+mod context;
 mod cursors;
 mod description;
 mod hostile;
 mod lists;
 mod numbers;
 mod replay;
+#[cfg(feature = "websocket")]
+mod stream;
 mod world;

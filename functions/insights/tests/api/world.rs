@@ -37,6 +37,7 @@ pub(crate) const NOW_MS: i64 = 1_760_000_000_000;
 /// What a test talks to.
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
+    pub(crate) store: Store,
     pub(crate) faults: FaultPlan,
     pub(crate) keys: Keys,
     clock: Arc<Hands>,
@@ -102,6 +103,8 @@ impl World {
         let world = Faulty::new(store.clone(), faults.clone());
         let key = CursorKey::new([7; 32]);
         let app = Insights::new(world, Arc::clone(&clock), Counter::default(), key);
+        #[cfg(feature = "websocket")]
+        let app = app.checking_streams_every(std::time::Duration::from_millis(100));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, router(Arc::new(app))).await });
@@ -109,6 +112,7 @@ impl World {
         let sessionizer = Sessionizer::new(store.clone(), Arc::clone(&clock), policy);
         Self {
             address,
+            store,
             faults,
             keys,
             clock,
@@ -240,6 +244,15 @@ impl Visit {
 
     pub(crate) fn screen(self, name: &str) -> Self {
         self.then(5_000, "ui.navigation", json!({ "screen": name }))
+    }
+
+    /// A look at something about `concept`.
+    pub(crate) fn looks_at(self, concept: &str) -> Self {
+        self.then(
+            1_000,
+            "knowledge.user_viewed",
+            json!({ "object": { "type": "concept", "id": concept } }),
+        )
     }
 
     /// Home, to the till, through it.

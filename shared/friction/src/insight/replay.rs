@@ -38,6 +38,12 @@ impl Replay {
         Self { from: session.started_at, known_to: session.ended_at, end }
     }
 
+    /// What follows `last` without a pause.
+    #[must_use]
+    pub fn going_on(last: Timestamp) -> Self {
+        Self { from: last, known_to: last, end: End::Pause }
+    }
+
     /// Where reading begins when only what comes after `after` is wanted. Where the end is not known it begins at the last
     /// event known to belong to it, so that a pause is noticed.
     #[must_use]

@@ -1,0 +1,149 @@
+//! A session's context over a WebSocket: now, after every change, and from where somebody left.
+
+use contract::Timestamp;
+use futures::{SinkExt as _, StreamExt as _};
+use ports::keys::{ApiKeyRecord, ApiKeys as _};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{Error, Message, client::IntoClientRequest as _},
+};
+
+use crate::{
+    context::{expected, under_way},
+    world::{NOW_MS, Visit, World, events},
+};
+
+type Socket = WebSocketStream<TcpStream>;
+
+async fn open(world: &World, key: &str, target: &str) -> Result<Socket, (u16, String)> {
+    let mut request = format!("ws://{}{target}", world.address).into_client_request().unwrap();
+    request.headers_mut().insert("authorization", format!("Bearer {key}").parse().unwrap());
+    let connection = TcpStream::connect(world.address).await.unwrap();
+    match client_async(request, connection).await {
+        Ok((socket, _)) => Ok(socket),
+        Err(Error::Http(answer)) => {
+            let body: Value = serde_json::from_slice(answer.body().as_ref().unwrap()).unwrap();
+            Err((answer.status().as_u16(), body["code"].as_str().unwrap().to_owned()))
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// The next context that is told; nothing when the stream ends.
+async fn next(socket: &mut Socket) -> Option<Value> {
+    while let Some(message) = socket.next().await {
+        match message.ok()? {
+            Message::Text(text) => return Some(serde_json::from_str(&text).unwrap()),
+            Message::Ping(_) | Message::Pong(_) => {}
+            other @ (Message::Binary(_) | Message::Frame(_)) => panic!("{other}"),
+            Message::Close(_) => return None,
+        }
+    }
+    None
+}
+
+fn visit() -> Visit {
+    Visit::of(1, 0).screen("/home").looks_at("tax")
+}
+
+#[tokio::test]
+async fn a_stream_tells_the_context_and_every_change_of_it() {
+    let (world, id) = under_way(&visit()).await;
+    let target = format!("/api/sessions/{id}/context/stream");
+    let mut socket = open(&world, &world.keys.acme, &target).await.unwrap();
+    let mut visit = visit();
+    assert_eq!(next(&mut socket).await, Some(expected(&visit.events(), &id)));
+    for concept in ["vat", "duty", "tax"] {
+        visit = visit.looks_at(concept);
+        world.take(events([visit.clone()])).await;
+        assert_eq!(next(&mut socket).await, Some(expected(&visit.events(), &id)));
+    }
+    let path = format!("/api/sessions/{id}/context");
+    let told = world.ask_at("/api/sessions/{id}/context", &path).await;
+    assert_eq!(told, expected(&visit.events(), &id));
+}
+
+#[tokio::test]
+async fn whoever_comes_back_is_told_what_it_has_not_seen_and_nothing_twice() {
+    let (world, id) = under_way(&visit()).await;
+    let target = format!("/api/sessions/{id}/context/stream");
+    let mut socket = open(&world, &world.keys.acme, &target).await.unwrap();
+    let seen = next(&mut socket).await.unwrap();
+    drop(socket);
+    let after = seen["lastSeq"].as_str().unwrap().replace('#', "%23");
+    let back = format!("{target}?after={after}");
+    // Something came while nobody listened.
+    let more = visit().looks_at("vat");
+    world.take(events([more.clone()])).await;
+    let mut socket = open(&world, &world.keys.acme, &back).await.unwrap();
+    let missed = next(&mut socket).await.unwrap();
+    assert_eq!(missed, expected(&more.events(), &id));
+    drop(socket);
+    // Nothing came: the next thing that is told is the next thing that happens.
+    let after = missed["lastSeq"].as_str().unwrap().replace('#', "%23");
+    let mut socket =
+        open(&world, &world.keys.acme, &format!("{target}?after={after}")).await.unwrap();
+    let more = more.looks_at("duty");
+    // By its second question the stream has looked once.
+    for _ in 0..2 {
+        assert!(matches!(socket.next().await, Some(Ok(Message::Ping(_)))));
+    }
+    world.take(events([more.clone()])).await;
+    assert_eq!(next(&mut socket).await, Some(expected(&more.events(), &id)));
+}
+
+#[tokio::test]
+async fn what_speaks_against_a_stream_is_said_before_it_opens() {
+    let (world, id) = under_way(&visit()).await;
+    let target = format!("/api/sessions/{id}/context/stream");
+    let unknown = format!("/api/sessions/s_{}/context/stream", "0".repeat(32));
+    let keys = &world.keys;
+    for (key, target, status, code) in [
+        (&keys.unknown, target.clone(), 401, "invalid_api_key"),
+        (&keys.ingest_only, target.clone(), 403, "insufficient_scope"),
+        (&keys.bolt, target.clone(), 404, "not_found"),
+        (&keys.acme, unknown, 404, "not_found"),
+        (&keys.acme, format!("{target}?after=2025-10-09T00:00:00Z"), 400, "invalid_parameter"),
+        (&keys.acme, format!("{target}?after=%23e"), 400, "invalid_parameter"),
+        (&keys.acme, format!("{target}?after_ts=2025-10-09T00:00:00Z"), 400, "invalid_parameter"),
+    ] {
+        let refused = open(&world, key, &target).await.err();
+        assert_eq!(refused, Some((status, code.to_owned())), "{target}");
+    }
+    let plain = world.get(&keys.acme, &target).await;
+    assert_eq!((plain.status, plain.code().as_str()), (426, "invalid_header"));
+    assert_eq!(plain.header("upgrade"), Some("websocket"));
+}
+
+#[tokio::test]
+async fn a_key_that_is_revoked_ends_what_was_opened_with_it() {
+    let (world, id) = under_way(&visit()).await;
+    let target = format!("/api/sessions/{id}/context/stream");
+    let mut socket = open(&world, &world.keys.acme, &target).await.unwrap();
+    assert!(next(&mut socket).await.is_some());
+    let acme = domain::api_key::ApiKey::parse(&world.keys.acme).unwrap();
+    let record = world.store.find(acme.key_id()).await.unwrap().unwrap();
+    let revoked = ApiKeyRecord { revoked_at: Some(Timestamp::from_ms(NOW_MS)), ..record };
+    world.store.put(&revoked).await.unwrap();
+    let closed = loop {
+        match socket.next().await {
+            Some(Ok(Message::Close(frame))) => break frame,
+            Some(Ok(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(u16::from(closed.unwrap().code), 1008);
+}
+
+#[tokio::test]
+async fn whoever_talks_too_much_is_not_listened_to() {
+    let (world, id) = under_way(&visit()).await;
+    let target = format!("/api/sessions/{id}/context/stream");
+    let mut socket = open(&world, &world.keys.acme, &target).await.unwrap();
+    socket.send(Message::text("x".repeat(1_000))).await.unwrap();
+    assert!(next(&mut socket).await.is_some());
+    socket.send(Message::text("x".repeat(100_000))).await.unwrap();
+    assert_eq!(next(&mut socket).await, None);
+}
