@@ -8,7 +8,9 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, error::Erro
 use contract::{EventId, OrgId, Timestamp};
 use domain::api_key::Scope;
 
-pub(crate) use self::sessions::{ExplainArgs, IncidentsArgs, RulesCommand, SessionsArgs};
+pub(crate) use self::sessions::{
+    ExplainArgs, IncidentsArgs, RescoreArgs, RulesCommand, SessionsArgs,
+};
 
 /// Tribometer measures friction: where people override, challenge, abandon, rage-click and give up. Every accepted
 /// event is pseudonymised, counted exactly once, archived, and forwarded per organisation to a connector that may be
@@ -75,6 +77,9 @@ pub(crate) enum Command {
     /// Show and change what counts as friction for an organisation.
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Derive the sessions that began within a time again, and those that follow them, under the rules and baselines of
+    /// today. Safe to repeat and beside a running server.
+    Rescore(RescoreArgs),
     /// Create, list and revoke callers' keys.
     #[command(subcommand)]
     Keys(KeysCommand),

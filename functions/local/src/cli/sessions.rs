@@ -125,6 +125,20 @@ pub(crate) enum RulesCommand {
     },
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct RescoreArgs {
+    #[command(flatten)]
+    pub(crate) place: DirArgs,
+    /// The organisation.
+    #[arg(long)]
+    pub(crate) org: OrgId,
+    #[command(flatten)]
+    pub(crate) span: SpanArgs,
+    /// Say what would change and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
 fn state(text: &str) -> Result<SessionState, String> {
     match text {
         "open" => Ok(SessionState::Open),

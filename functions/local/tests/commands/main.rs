@@ -8,6 +8,7 @@ mod delivering;
 mod demo;
 mod every_command;
 mod replaying;
+mod rescoring;
 mod ruling;
 mod running;
 mod sending;
