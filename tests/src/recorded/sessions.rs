@@ -36,7 +36,7 @@ struct Sending {
     org: &'static str,
     dataset: Dataset,
     rules: Option<RuleSet>,
-    order: fn(&mut Vec<String>),
+    order: fn(&mut [String]),
 }
 
 /// Sends recorded data to a server of its own and reads what is understood.
@@ -90,7 +90,7 @@ fn sendings() -> anyhow::Result<Vec<Sending>> {
     // Of the ways back, the recorded figure knows no limit of time.
     let any_time = RuleSet::default().with(Rule::Backtrack, "withinMs=43200000")?;
     let any_time = numbered(&any_time)?;
-    let as_recorded = |_: &mut Vec<String>| {};
+    let as_recorded = |_: &mut [String]| {};
     Ok(vec![
         Sending {
             org: "balabit-posthog",
@@ -130,7 +130,7 @@ fn numbered(rules: &RuleSet) -> anyhow::Result<RuleSet> {
 }
 
 /// An order that has nothing to do with the recorded one, and is always the same.
-fn mix(lines: &mut Vec<String>) {
+fn mix(lines: &mut [String]) {
     lines.sort_by_cached_key(|line| crc(line.as_bytes()));
 }
 
