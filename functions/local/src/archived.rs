@@ -25,6 +25,17 @@ pub(crate) async fn read<W: Archive>(
     from: Timestamp,
     to: Timestamp,
 ) -> anyhow::Result<Archived> {
+    read_some(world, org, from, to, |_| true).await
+}
+
+/// Reads of what arrived in `[from, to)` that which is `wanted`.
+pub(crate) async fn read_some<W: Archive>(
+    world: &W,
+    org: Option<&OrgId>,
+    from: Timestamp,
+    to: Timestamp,
+    wanted: impl Fn(&Event) -> bool,
+) -> anyhow::Result<Archived> {
     let mut archived = Archived::default();
     for key in world.list(archive::PREFIX).await? {
         if !may_hold(&key, from, to) {
@@ -35,9 +46,9 @@ pub(crate) async fn read<W: Archive>(
         for event in archive::parse_lines(&inflate(&bytes).with_context(|| key.clone())?) {
             let Ok(event) = event else { bail!("{key} holds a line that is not an event") };
             let arrived_at = event.record.as_ref().map(|record| record.arrived_at);
-            let wanted = org.is_none_or(|org| *org == event.org_id)
+            let is_within = org.is_none_or(|org| *org == event.org_id)
                 && arrived_at.is_none_or(|at| from <= at && at < to);
-            if wanted {
+            if is_within && wanted(&event) {
                 archived.lines += 1;
                 archived.keep_first(event);
             }

@@ -9,7 +9,7 @@ use contract::{EventId, OrgId, Timestamp};
 use domain::api_key::Scope;
 
 pub(crate) use self::sessions::{
-    ExplainArgs, IncidentsArgs, RescoreArgs, RulesCommand, SessionsArgs,
+    ExplainArgs, IncidentsArgs, RescoreArgs, RulesCommand, SessionsArgs, TuneArgs,
 };
 
 /// Tribometer measures friction: where people override, challenge, abandon, rage-click and give up. Every accepted
@@ -80,6 +80,8 @@ pub(crate) enum Command {
     /// Derive the sessions that began within a time again, and those that follow them, under the rules and baselines of
     /// today. Safe to repeat and beside a running server.
     Rescore(RescoreArgs),
+    /// Compare what is found today with what would be under other settings of a rule, from the archive. Nothing is written.
+    Tune(TuneArgs),
     /// Create, list and revoke callers' keys.
     #[command(subcommand)]
     Keys(KeysCommand),

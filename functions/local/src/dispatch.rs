@@ -57,6 +57,7 @@ async fn command(command: Command, log: &str) -> anyhow::Result<u8> {
         Command::Incidents(args) => commands::sessions::incidents(args).await,
         Command::Rules(command) => commands::rules::run(command).await,
         Command::Rescore(args) => commands::rescore::run(args).await,
+        Command::Tune(args) => commands::tune::run(args).await,
         Command::Keys(command) => commands::keys::run(command).await,
         Command::Orgs(command) => commands::orgs::run(command).await,
         Command::Assign(args) => commands::assign::run(args).await,

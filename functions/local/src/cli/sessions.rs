@@ -139,6 +139,33 @@ pub(crate) struct RescoreArgs {
     pub(crate) dry_run: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct TuneArgs {
+    #[command(flatten)]
+    pub(crate) place: DirArgs,
+    /// The organisation.
+    #[arg(long)]
+    pub(crate) org: OrgId,
+    /// Only this product.
+    #[arg(long)]
+    pub(crate) product: Option<ProductId>,
+    /// The rule, such as rage_click; `tribo rules show` lists all with their settings.
+    #[arg(long, value_parser = rule, value_name = "RULE")]
+    pub(crate) rule: Rule,
+    /// What is tried, such as gapMs=800; may be given several times.
+    #[arg(long, required = true, value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Sessions that began at this time (RFC 3339) or later.
+    #[arg(long, value_parser = timestamp, value_name = "T")]
+    pub(crate) from: Timestamp,
+    /// Sessions that began before this time.
+    #[arg(long, value_parser = timestamp, value_name = "T")]
+    pub(crate) to: Timestamp,
+    /// Show at most so many incidents that are gained, and as many that are lost.
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub(crate) examples: usize,
+}
+
 fn state(text: &str) -> Result<SessionState, String> {
     match text {
         "open" => Ok(SessionState::Open),

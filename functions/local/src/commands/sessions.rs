@@ -275,6 +275,12 @@ pub(super) fn confidence(confidence: Confidence) -> &'static str {
     }
 }
 
+/// The mean of scores that add up to `sum`, to millionths: more depends on the order in which they were added.
+pub(super) fn mean_score(sum: f64, count: usize) -> Option<f64> {
+    let count = u32::try_from(count).ok().filter(|count| *count > 0)?;
+    Some((sum / f64::from(count) * 1e6).round() / 1e6)
+}
+
 fn told(listed: usize, count: usize, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     if listed == count {

@@ -19,6 +19,7 @@ fn every_command_has_help_with_examples_of_what_its_options_take() {
         &["rules", "set"],
         &["rules", "reset"],
         &["rescore"],
+        &["tune"],
         &["keys", "create"],
         &["keys", "list"],
         &["keys", "revoke"],
@@ -73,6 +74,8 @@ fn every_command_prints_one_object_and_nothing_else() {
         &["orgs", "create", "new"],
         &["orgs", "list"],
         &["assign", file, "--org", "acme"],
+        &[&["tune", "--org", "acme", "--rule", "loop", "--set", "enabled=false"], &window[..]]
+            .concat(),
         &[&replay[..], &window].concat(),
         &["backup", copy],
     ];

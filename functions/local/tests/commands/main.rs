@@ -13,4 +13,5 @@ mod ruling;
 mod running;
 mod sending;
 mod support;
+mod tuning;
 mod understanding;

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Puts rules under which presses that are `gap_ms` apart still belong together.
-fn set_gap(place: &Place, version: u32, gap_ms: i64) {
+pub(crate) fn set_gap(place: &Place, version: u32, gap_ms: i64) {
     let rules =
         json!({ "version": version, "rules": { "rage_click": { "gapMs": gap_ms } } }).to_string();
     let file = place.file("rules.json", rules);

@@ -10,6 +10,8 @@ use friction::{
 use ports::{PortResult, sessions::Sessions};
 use serde::Serialize;
 
+use crate::commands::sessions::mean_score;
+
 /// What is kept of owners' sessions.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
@@ -128,9 +130,7 @@ fn incidents(sessions: &BTreeMap<&SessionId, &Told>) -> usize {
 }
 
 fn mean(sessions: &BTreeMap<&SessionId, &Told>) -> Option<f64> {
-    let count = u32::try_from(sessions.len()).ok().filter(|count| *count > 0)?;
-    let sum: f64 = sessions.values().map(|told| told.numbers.frustration).sum();
-    Some(sum / f64::from(count))
+    mean_score(sessions.values().map(|told| told.numbers.frustration).sum(), sessions.len())
 }
 
 #[cfg(test)]
