@@ -128,6 +128,13 @@ mod tests {
         let said = found("1000 start export\n2000 friction abandon");
         assert_eq!((said[0].confidence, said[0].count), (Confidence::High, 2));
         assert_eq!(said[0].event_ids[0].as_str(), "e000");
+        for (at, is_meanwhile) in [(999, false), (1_000, true), (DUE, true), (DUE + 1, false)] {
+            let said = found(&format!("1000 start export\n{at} friction abandon"));
+            assert_eq!(said[0].confidence == Confidence::High, is_meanwhile, "{at}");
+        }
+        let last =
+            |at: i64| found(&format!("0 nav /a\n1000 start export\n{at} nav /b"))[0].screen.clone();
+        assert_eq!([last(DUE), last(DUE + 1)].map(Option::unwrap), ["/b", "/a"]);
     }
 
     #[test]

@@ -120,6 +120,8 @@ mod tests {
             assert!(seen(&there_for(3_000, &format!("12000 click {way}"))).is_empty(), "{way}");
         }
         assert_eq!(seen(&there_for(3_000, "12000 click back:button")).len(), 1);
+        let then_input = "12000 click 5:pager\n12500 input search:input";
+        assert!(seen(&there_for(3_000, then_input)).is_empty(), "an input is no press");
         let other = "11000 click next:button\n12000 click logo:link";
         assert_eq!(seen(&there_for(3_000, other)).len(), 1, "the last press led back");
     }

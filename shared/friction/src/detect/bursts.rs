@@ -41,6 +41,7 @@ mod tests {
         assert_eq!(at(&[0, 50, 101]), none);
         assert_eq!(at(&[0, 50, 100, 150, 200]), [[0, 1, 2, 3, 4]]);
         assert_eq!(at(&[0, 50, 100, 300, 350, 400]), [[0, 1, 2], [3, 4, 5]]);
+        assert_eq!(at(&[0, 0, 100, 150, 200]), [[0, 1, 2, 3, 4]], "the third is in both");
         assert_eq!(at(&[0, 0, 0, 99, 101]), [vec![0, 1, 2, 3]], "the fifth is one of two");
         assert_eq!(at(&[]), none);
     }

@@ -208,6 +208,12 @@ mod tests {
         assert!(answer("click other", 10), "another click is no answer");
         assert_eq!((answer("scroll 9", 300), answer("scroll 9", 301)), (false, true));
         assert_eq!((answer("lost", 1_000), answer("lost", 1_001)), (false, true));
+        for first in ["custom opened", "scroll 9"] {
+            let text = format!("0 nav /a\n1000 {first}\n1000 click buy:button\n9000 lost");
+            assert!(inferred(&text).is_empty(), "{first} of the same millisecond");
+        }
+        let opens = &trace("0 nav /a\n1000 click buy:button")[1..];
+        assert_eq!(detect(opens, &declared(), Ending::Closed).len(), 1, "a click names its screen");
         let findings = inferred("0 nav /a\n1000 click buy:button\n1500 click buy:button");
         assert_eq!(findings.len(), 1);
         assert_eq!((findings[0].count, findings[0].confidence), (2, Confidence::Low));

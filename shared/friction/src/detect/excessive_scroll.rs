@@ -78,7 +78,11 @@ impl Way {
 
 #[cfg(test)]
 mod tests {
-    use crate::trace::seen;
+    use crate::{
+        detect::{Ending, detect},
+        rules::RuleSet,
+        trace::{seen, trace},
+    };
 
     fn scrolls(depths: &[(i64, f64)]) -> String {
         let lines = depths.iter().map(|(ms, depth)| format!("{ms} scroll {depth}\n"));
@@ -108,6 +112,20 @@ mod tests {
         assert!(seen(&scrolls(&[(1, 0.0), (2, 60.0), (3, 20.0), (4, 100.0)])).is_empty());
         let steps: Vec<(i64, f64)> = (0..20).map(|n| (i64::from(n), f64::from(100 - n))).collect();
         assert!(seen(&scrolls(&steps)).is_empty());
+    }
+
+    #[test]
+    fn a_screen_to_scroll_on_is_left_out() {
+        let ignore =
+            r#"{"version": 2, "rules": {"excessive_scroll": {"ignore": [{"screen": "/map*"}]}}}"#;
+        let rules = RuleSet::parse(ignore).unwrap().for_product(&"app".parse().unwrap());
+        let on = |screen: &str| {
+            let text = format!(
+                "0 nav {screen}\n1 scroll 0\n2 scroll 50\n3 scroll 0\n4 scroll 50\n5 scroll 0"
+            );
+            detect(&trace(&text), &rules, Ending::Closed).len()
+        };
+        assert_eq!((on("/map/{id}"), on("/list")), (0, 1));
     }
 
     #[test]

@@ -131,6 +131,7 @@ mod tests {
             "2000 click save_and_close:link",
             "2000 custom form_submit",
             "2000 done buy",
+            "1000 done buy",
             "13999 done buy",
             "14000 done buy",
             "2000 dead send",

@@ -132,6 +132,8 @@ mod tests {
             (lost[0].confidence, &lost[0].screen, lost[0].count),
             (Confidence::Low, &None, 18)
         );
+        assert_eq!(walk("abcdabcdab", &rules, Ending::Closed).len(), 1, "ten screens can be said");
+        assert_eq!(walk("abcdabcda", &rules, Ending::Closed).len(), 0, "nine cannot");
         assert_eq!(walk("abcdefghabcdabcd", &rules, Ending::Closed).len(), 0, "exactly half");
         let now = Timestamp::from_ms(10_000_000);
         assert_eq!(walk("abcdefghabcdabcdef", &rules, Ending::Open { now }).len(), 0, "not yet");

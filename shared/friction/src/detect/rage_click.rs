@@ -116,7 +116,7 @@ fn may_select(presses: &[&Press<'_>], rules: &RageClick, scene: &Scene<'_>) -> b
 
 #[cfg(test)]
 mod tests {
-    use contract::incident::Confidence;
+    use contract::incident::{Confidence, Rule};
 
     use crate::{
         detect::{Ending, Finding, detect},
@@ -176,6 +176,25 @@ mod tests {
         assert_eq!((beside(30, 0), beside(31, 0), beside(18, 24), beside(18, 25)), (1, 0, 1, 0));
         assert_eq!(seen("0 click a:x\n10 click b:x\n20 click a:x").len(), 0, "without places");
         assert_eq!(seen("0 click a:x @0,0\n10 click a:x @900,0\n20 click a:x @0,900").len(), 1);
+    }
+
+    #[test]
+    fn how_near_is_near_can_be_said() {
+        let near = |metric: &str, bound: &str, x: i32, y: i32| {
+            let set = RuleSet::default()
+                .with(Rule::RageClick, &format!("metric={metric}"))
+                .and_then(|set| set.with(Rule::RageClick, &format!("distanceBound={bound}")));
+            let rules = set.unwrap().for_product(&"app".parse().unwrap());
+            let text = format!(
+                "0 click a:button @0,0\n10 click a:button @{x},{y}\n20 click a:button @0,0"
+            );
+            detect(&trace(&text), &rules, Ending::Closed).len() == 1
+        };
+        assert!(near("manhattan", "atMost", 15, -15) && !near("manhattan", "below", 15, -15));
+        assert!(near("manhattan", "below", 15, -14) && !near("manhattan", "atMost", 15, 16));
+        assert!(near("euclidean", "atMost", -18, 24) && !near("euclidean", "below", -18, 24));
+        assert!(near("euclidean", "below", 18, 23) && !near("euclidean", "atMost", 18, 25));
+        assert!(near("element", "atMost", 900, 900));
     }
 
     #[test]

@@ -121,11 +121,14 @@ mod tests {
         };
         assert_eq!((dead(29_999), dead(30_000), dead(30_001)), (true, true, false));
         assert!(quit("0 nav /a\n1000 dead x\n20000 dead y").is_none(), "two are no burst");
+        let three = quit("0 nav /a\n1000 dead x\n20000 dead y\n21000 dead z").unwrap();
+        assert_eq!(three.confidence, Confidence::Medium, "none of them is certain");
     }
 
     #[test]
     fn a_session_that_goes_on_or_got_what_it_wanted_was_not_quit() {
         assert!(quit(&format!("50 start buy\n{RAGE}3000 done buy")).is_none());
+        assert!(quit(&format!("50 start buy\n{RAGE}1000 done buy")).is_none());
         assert!(quit(&format!("50 start buy\n{RAGE}3000 lost")).is_some());
         let open = Ending::Open { now: Timestamp::from_ms(5_000) };
         let findings = detect(&trace(RAGE), &Rules::default(), open);

@@ -123,6 +123,7 @@ mod tests {
     #[test]
     fn a_lively_chat_without_a_sign_is_none() {
         assert!(seen(&chat(2_000, "")).is_empty());
+        assert!(seen(&chat(2_000, "7000 friction feedback")).is_empty(), "neither good nor bad");
         assert!(
             seen("0 user\n1 friction challenge\n2 assistant\n3 user").is_empty(),
             "two questions"

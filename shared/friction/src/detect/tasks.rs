@@ -116,6 +116,14 @@ mod tests {
     use super::*;
     use crate::{detect::Ending, flow, policy::TASK_OPEN_MAX_MS, trace::trace};
 
+    #[test]
+    fn what_happens_at_the_limit_is_still_in_the_task() {
+        let limit = TASK_OPEN_MAX_MS;
+        let events = trace(&format!("0 start a\n{limit} viewed\n{} viewed", limit + 1));
+        let runs = runs(&events, limit);
+        assert_eq!(open_at(&events, &runs, limit), [Some("a"), Some("a"), None]);
+    }
+
     proptest! {
         #[test]
         fn the_runs_are_those_that_flows_and_metrics_have(

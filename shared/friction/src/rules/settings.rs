@@ -135,7 +135,7 @@ settings! {
     /// There and back.
     Backtrack {
         /// Back within this, ms.
-        within_ms: i64 = 20_000, "withinMs", 1.0 to 600_000.0;
+        within_ms: i64 = 20_000, "withinMs", 1.0 to 43_200_000.0;
         /// Back within this and nothing done there is a U-turn, ms.
         u_turn_ms: i64 = 5_000, "uTurnMs", 0.0 to 600_000.0;
         /// What leads back as it should when it is the last thing clicked, and screens that are there to be passed.

@@ -141,9 +141,21 @@ fn what_is_wrong_is_named_with_its_place_and_its_bounds() {
     );
     let error = RuleSet::parse("{\n  \"version\": }").unwrap_err();
     assert_eq!(error, RulesError::NotJson { line: 2, column: 14 });
-    let many =
-        json!({"version": 2, "rules": {"loop": {"ignore": vec![json!({"screen": "/a"}); 201]}}});
-    assert_eq!(refusal(&many), "/rules/loop/ignore: more than 200 entries");
+    let lists = |count: usize| {
+        let element = json!({ "match": [{ "key": "x" }], "rules": {} });
+        let products = (0..count).map(|n| (format!("p{n}"), json!({})));
+        let ignore = vec![json!({ "screen": "/a" }); count];
+        [
+            json!({ "version": 2, "rules": { "loop": { "ignore": ignore } } }),
+            json!({ "version": 2, "elements": vec![element; count] }),
+            json!({ "version": 2, "products": products.collect::<Map<String, Value>>() }),
+        ]
+    };
+    let paths = ["/rules/loop/ignore", "/elements", "/products"];
+    for ((most, more), path) in lists(200).iter().zip(&lists(201)).zip(paths) {
+        assert!(RuleSet::parse(&most.to_string()).is_ok());
+        assert_eq!(refusal(more), format!("{path}: more than 200 entries"));
+    }
 }
 
 #[test]
@@ -167,7 +179,15 @@ fn one_setting_can_be_tried_out() {
 
 #[test]
 fn a_document_reads_back_as_it_was_meant() {
-    for set in [RuleSet::default(), presets::posthog(), presets::datadog()] {
+    let layered = json!({
+        "version": 3,
+        "rules": { "loop": { "ignore": [{ "screen": "/Home-*" }] } },
+        "elements": [{ "match": [{ "key": "like*", "kind": "button" }], "rules": { "rage_click": { "minClicks": 9 } } }],
+        "products": { "crm": { "rules": { "loop": { "enabled": false } } } },
+    });
+    let read = RuleSet::parse(&layered.to_string()).unwrap();
+    assert_eq!(read.to_json(), layered, "spelt as it was");
+    for set in [RuleSet::default(), presets::posthog(), presets::datadog(), read] {
         assert_eq!(RuleSet::parse(&set.to_json().to_string()), Ok(set.clone()));
         let through_serde: RuleSet =
             serde_json::from_str(&serde_json::to_string(&set).unwrap()).unwrap();
