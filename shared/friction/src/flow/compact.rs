@@ -118,6 +118,8 @@ mod tests {
         // 790 flows are 2,370 steps: an edge needs three, which only those of the ten frequent ways have.
         assert_eq!(named(&compact, CellKind::Edge), 1 + 2 * 10);
         assert_eq!(totals(&compact), totals(&cells));
+        let mut others = compact.iter().filter(|(key, _)| key.name == OTHER);
+        assert!(others.all(|(_, cell)| cell.note.is_none()), "the others are no way");
     }
 
     #[test]
