@@ -1,3 +1,5 @@
+//! What detectors find together, and laws over arbitrary sessions.
+
 use std::collections::BTreeSet;
 
 use contract::incident::EVENT_IDS_MAX;

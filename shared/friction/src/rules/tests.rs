@@ -1,3 +1,5 @@
+//! Layers, refusals and documents of rules.
+
 use serde_json::json;
 
 use super::*;
