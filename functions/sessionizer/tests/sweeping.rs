@@ -1,4 +1,5 @@
 //! Whatever happens to sweepers, a session is closed once per revision and says the same in the end.
+#![expect(clippy::indexing_slicing, reason = "a test stops at the first surprise")]
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::{

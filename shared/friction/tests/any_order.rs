@@ -1,5 +1,6 @@
 //! The law of sessions: whatever the order, the duplicates, the batches and the moments of sweeping, the same events say the
 //! same about sessions, incidents and every number.
+#![expect(clippy::indexing_slicing, reason = "a test stops at the first surprise")]
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -228,6 +229,10 @@ proptest! {
         let ids: BTreeSet<&str> = kept.notices.iter().map(|notice| notice.id.as_str()).collect();
         prop_assert_eq!(ids.len(), kept.notices.len(), "every fact is said once");
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
     #[test]
     fn sweeping_while_it_happens_says_the_same(events in events(), every in 1..9_usize) {
