@@ -1,6 +1,6 @@
 //! Moments that hurt, found in a session's events by one small state machine per rule.
 //!
-//! Every rule reads the same [`Scene`]: the events in order and what several rules need of them. What a rule says is a
+//! Every rule reads the same scene: the events in order and what several rules need of them. What a rule says is a
 //! function of the set of events, its thresholds and the [`Ending`]; an incident that is found early stays the same when more
 //! events come, unless they explain it.
 
