@@ -352,8 +352,9 @@ pub(crate) struct ReplayArgs {
     #[arg(long, value_parser = timestamp, value_name = "T")]
     pub(crate) from: Timestamp,
     /// Given twice: to this time (exclusive), and what the events go through again: `counters` counts what is not
-    /// counted yet, `forward` delivers what is not delivered yet.
-    #[arg(long, required = true, value_parser = replay_to, value_name = "T|counters|forward")]
+    /// counted yet, `forward` delivers what is not delivered yet, `sessions` makes sessions of archived events, as they
+    /// were or are by now; the time should hold whole sessions.
+    #[arg(long, required = true, value_parser = replay_to, value_name = "T|counters|forward|sessions")]
     pub(crate) to: Vec<ReplayTo>,
     /// Where the events come from.
     #[arg(long, value_enum)]
@@ -384,6 +385,8 @@ pub(crate) enum ReplaySource {
 pub(crate) enum ReplayTo {
     Time(Timestamp),
     Target(ReplayTarget),
+    /// Make sessions.
+    Sessions,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -434,9 +437,10 @@ fn replay_to(text: &str) -> Result<ReplayTo, String> {
     match text {
         "counters" => Ok(ReplayTo::Target(ReplayTarget::Counters)),
         "forward" => Ok(ReplayTo::Target(ReplayTarget::Forward)),
+        "sessions" => Ok(ReplayTo::Sessions),
         _ => timestamp(text)
             .map(ReplayTo::Time)
-            .map_err(|_| "expected a time, `counters` or `forward`".to_owned()),
+            .map_err(|_| "expected a time, `counters`, `forward` or `sessions`".to_owned()),
     }
 }
 

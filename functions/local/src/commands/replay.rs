@@ -2,6 +2,7 @@
 //! forwarded events are the same as the first time.
 
 mod pace;
+mod sessions;
 mod source;
 
 use std::collections::BTreeMap;
@@ -45,19 +46,56 @@ pub(crate) struct ReplayReport {
     dry_run: bool,
 }
 
+impl ReplayReport {
+    /// Nothing is done yet.
+    fn of(args: &ReplayArgs, to: Timestamp) -> Self {
+        Self {
+            org: args.org.to_string(),
+            from: args.from,
+            to,
+            found: 0,
+            replayed: 0,
+            skipped: BTreeMap::new(),
+            dry_run: args.dry_run,
+        }
+    }
+
+    fn skip(&mut self, reason: &'static str, events: usize) {
+        if events > 0 {
+            let count = self.skipped.entry(reason).or_default();
+            *count = count.saturating_add(u64::try_from(events).unwrap_or(u64::MAX));
+        }
+    }
+}
+
 /// Replays.
 pub(crate) async fn run(args: ReplayArgs) -> anyhow::Result<u8> {
-    let (to, target) = end_and_target(&args.to)?;
+    let (to, goal) = end_and_goal(&args.to)?;
     if to <= args.from {
         return Err(cli::wrong("--to must be later than --from"));
     }
     let profile = Profile::parse(&args.profile).context("--profile")?;
     let json = args.place.json;
-    let report = at!(args.place.place.existing()?, world => {
-        replay(world, args, profile, (to, target)).await?
-    });
+    let report = match goal {
+        Goal::Again(target) => at!(args.place.place.existing()?, world => {
+            replay(world, args, profile, (to, target)).await?
+        }),
+        Goal::Sessions if args.source == ReplaySource::Archive => {
+            sessions::replay(args.place.place.directory()?, args, to).await?
+        }
+        Goal::Sessions => return Err(cli::wrong("--to sessions takes --source archive")),
+    };
     print(&report, json)?;
     Ok(0)
+}
+
+/// What a replay is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Goal {
+    /// That events go through the suite again.
+    Again(ReplayTarget),
+    /// That sessions are made of them.
+    Sessions,
 }
 
 /// Everything that a replay reads and writes.
@@ -97,15 +135,7 @@ async fn replay<W: World>(
     (to, target): (Timestamp, ReplayTarget),
 ) -> anyhow::Result<ReplayReport> {
     open::known(&world, Some(&args.org)).await?;
-    let report = ReplayReport {
-        org: args.org.to_string(),
-        from: args.from,
-        to,
-        found: 0,
-        replayed: 0,
-        skipped: BTreeMap::new(),
-        dry_run: args.dry_run,
-    };
+    let report = ReplayReport::of(&args, to);
     let mut replay = Replay {
         world,
         org: args.org,
@@ -134,23 +164,25 @@ struct Replay<W> {
 
 impl<W> Replay<W> {
     fn skip(&mut self, reason: &'static str) {
-        *self.report.skipped.entry(reason).or_default() += 1;
+        self.report.skip(reason, 1);
     }
 }
 
-fn end_and_target(given: &[ReplayTo]) -> anyhow::Result<(Timestamp, ReplayTarget)> {
-    let mut times = given.iter().filter_map(|to| match to {
+fn end_and_goal(given: &[ReplayTo]) -> anyhow::Result<(Timestamp, Goal)> {
+    let time = |to: &ReplayTo| match to {
         ReplayTo::Time(at) => Some(*at),
-        ReplayTo::Target(_) => None,
-    });
-    let mut targets = given.iter().filter_map(|to| match to {
-        ReplayTo::Target(target) => Some(*target),
+        ReplayTo::Target(_) | ReplayTo::Sessions => None,
+    };
+    let goal = |to: &ReplayTo| match to {
         ReplayTo::Time(_) => None,
-    });
-    match (times.next(), times.next(), targets.next(), targets.next()) {
-        (Some(time), None, Some(target), None) => Ok((time, target)),
+        ReplayTo::Target(target) => Some(Goal::Again(*target)),
+        ReplayTo::Sessions => Some(Goal::Sessions),
+    };
+    let (mut times, mut goals) = (given.iter().filter_map(time), given.iter().filter_map(goal));
+    match (times.next(), times.next(), goals.next(), goals.next()) {
+        (Some(time), None, Some(goal), None) => Ok((time, goal)),
         _ => Err(cli::wrong(
-            "--to is given twice: once with a time, once with `counters` or `forward`",
+            "--to is given twice: once with a time, once with `counters`, `forward` or `sessions`",
         )),
     }
 }
@@ -174,12 +206,14 @@ mod tests {
     #[test]
     fn the_end_and_the_target_are_both_given_as_to_in_any_order() {
         let time = ReplayTo::Time(Timestamp::from_ms(1));
-        let target = ReplayTo::Target(ReplayTarget::Forward);
-        let expected = (Timestamp::from_ms(1), ReplayTarget::Forward);
-        assert_eq!(end_and_target(&[time, target]).unwrap(), expected);
-        assert_eq!(end_and_target(&[target, time]).unwrap(), expected);
-        for bad in [&[][..], &[time], &[target], &[time, time], &[time, target, target]] {
-            assert!(end_and_target(bad).is_err());
+        let forward = (ReplayTo::Target(ReplayTarget::Forward), Goal::Again(ReplayTarget::Forward));
+        for (target, goal) in [forward, (ReplayTo::Sessions, Goal::Sessions)] {
+            let expected = (Timestamp::from_ms(1), goal);
+            assert_eq!(end_and_goal(&[time, target]).unwrap(), expected);
+            assert_eq!(end_and_goal(&[target, time]).unwrap(), expected);
+            for bad in [&[][..], &[time], &[target], &[time, time], &[time, target, target]] {
+                assert!(end_and_goal(bad).is_err());
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ mod connector;
 mod delivering;
 mod demo;
 mod every_command;
+mod remaking;
 mod replaying;
 mod rescoring;
 mod ruling;

@@ -192,7 +192,7 @@ fn a_replay_that_makes_no_sense_says_why() {
     refused(&["--from", &ago, "--to", &later], 2, "--to is given twice");
     refused(&["--from", &later, "--to", &ago, "--to", "counters"], 2, "later than --from");
     refused(&["--from", "monday", "--to", &later, "--to", "counters"], 2, "RFC 3339");
-    refused(&["--from", &ago, "--to", &later, "--to", "moon"], 2, "`counters` or `forward`");
+    refused(&["--from", &ago, "--to", &later, "--to", "moon"], 2, "`forward` or `sessions`");
     refused(&["--from", &ago, "--to", &later, "--to", "forward", "--rate", "0/s"], 2, "250/s");
     refused(
         &["--from", &ago, "--to", &later, "--to", "forward", "--profile", "x"],
