@@ -102,8 +102,9 @@ fn settings(args: &LocalArgs) -> anyhow::Result<SuiteSettings> {
     })
 }
 
-/// Two servers on one directory would process and deliver side by side. Operators' commands need no lock.
-fn only_server(data_dir: &Path) -> anyhow::Result<File> {
+/// Two servers on one directory would process and deliver side by side. Operators' commands need no lock, but for what a
+/// server would take away under their hands.
+pub(crate) fn only_server(data_dir: &Path) -> anyhow::Result<File> {
     let cannot = || format!("cannot write to {}", data_dir.display());
     std::fs::create_dir_all(data_dir).with_context(cannot)?;
     let lock = File::create(data_dir.join(LOCK)).with_context(cannot)?;

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use contract::{OrgId, ProductId, Timestamp, incident::Rule, session::SessionId};
 use friction::change::SessionState;
 
-use super::{DirArgs, timestamp, wrong};
+use super::{DirArgs, StoreArgs, timestamp, wrong};
 
 /// When what is asked about began.
 #[derive(Debug, Clone, Copy, Args)]
@@ -34,7 +34,7 @@ impl SpanArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SessionsArgs {
     #[command(flatten)]
-    pub(crate) place: DirArgs,
+    pub(crate) store: StoreArgs,
     /// Only this organisation.
     #[arg(long)]
     pub(crate) org: Option<OrgId>,
@@ -57,7 +57,7 @@ pub(crate) struct SessionsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct IncidentsArgs {
     #[command(flatten)]
-    pub(crate) place: DirArgs,
+    pub(crate) store: StoreArgs,
     /// Only this organisation.
     #[arg(long)]
     pub(crate) org: Option<OrgId>,
@@ -86,7 +86,7 @@ pub(crate) struct ExplainArgs {
     #[arg(value_parser = session)]
     pub(crate) session: SessionId,
     #[command(flatten)]
-    pub(crate) place: DirArgs,
+    pub(crate) store: StoreArgs,
     /// Only in this organisation.
     #[arg(long)]
     pub(crate) org: Option<OrgId>,

@@ -1,5 +1,6 @@
 //! `tribo explain`: everything that makes the numbers of one session, so that each can be argued with.
 
+mod remote;
 mod text;
 
 use std::collections::BTreeSet;
@@ -23,7 +24,7 @@ use ports::{
 use serde::Serialize;
 
 use super::sessions::{organisations, pages, view};
-use crate::{cli::ExplainArgs, output};
+use crate::{cli::ExplainArgs, output, remote::Server};
 
 /// `tribo explain --json`.
 #[derive(Debug, Serialize)]
@@ -50,14 +51,22 @@ struct Formulas {
 
 /// Prints the explanation. 4 when nobody knows the session.
 pub(crate) async fn run(args: ExplainArgs) -> anyhow::Result<u8> {
-    let ExplainArgs { session, org, place } = args;
-    let world = place.place.directory()?;
-    let Some((owner, stored)) = find(&world, org, &session).await? else {
+    let ExplainArgs { session, org, store } = args;
+    let told = match Server::named(&store)? {
+        Some(server) => remote::explain(&server, org, &session).await?,
+        None => {
+            let world = store.place.directory()?;
+            match find(&world, org, &session).await? {
+                Some((owner, stored)) => Some(explain(&world, &owner, stored).await?),
+                None => None,
+            }
+        }
+    };
+    let Some(told) = told else {
         output::note(&format!("no session {session} is known here"));
         return Ok(UNKNOWN_SESSION);
     };
-    let told = explain(&world, &owner, stored).await?;
-    if place.json {
+    if store.json {
         output::json(&told)?;
     } else {
         output::line(text::of(&told).trim_end())?;
@@ -93,11 +102,59 @@ async fn explain<W: Understanding + EventLog>(
         limit: pages::SIZE,
     };
     pages::incidents(world, query, |incident| incidents.push(incident)).await?;
-    incidents.reverse();
-    let events = events(world, owner, session).await?;
-    let events_gone = expected(session).saturating_sub(events.len());
-    let formulas = Formulas { frustration: frustration(), efficiency: efficiency() };
-    Ok(Explanation { session: view(stored), formulas, incidents, events, events_gone })
+    let mut timeline = Timeline::of(session);
+    let mut after: Option<Position> = None;
+    loop {
+        let page = world.read(owner, session.started_at, after.as_ref(), CHUNK).await?;
+        let is_last = page.len() < CHUNK;
+        after = page.last().map(Position::of).or(after);
+        if !timeline.takes(page) || is_last {
+            break;
+        }
+    }
+    Ok(Explanation::new(view(stored), incidents, timeline))
+}
+
+impl Explanation {
+    /// Of a session, its incidents, newest first, and its events.
+    fn new(session: SessionView, mut incidents: Vec<Incident>, timeline: Timeline) -> Self {
+        incidents.reverse();
+        let formulas = Formulas { frustration: frustration(), efficiency: efficiency() };
+        let events_gone = timeline.expected.saturating_sub(timeline.events.len());
+        Self { session, formulas, incidents, events: timeline.events, events_gone }
+    }
+}
+
+/// The events that a session was made of: the first of each id, not more than were counted. More may have come since.
+struct Timeline {
+    ended_at: Timestamp,
+    expected: usize,
+    seen: BTreeSet<EventId>,
+    events: Vec<Event>,
+}
+
+impl Timeline {
+    fn of(session: &Session) -> Self {
+        Self {
+            ended_at: session.ended_at,
+            expected: usize::try_from(session.metrics.events).unwrap_or(usize::MAX),
+            seen: BTreeSet::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Takes events in order, and says whether there may be more.
+    fn takes(&mut self, page: Vec<Event>) -> bool {
+        for event in page {
+            if self.events.len() == self.expected || event.occurred_at > self.ended_at {
+                return false;
+            }
+            if self.seen.insert(event.event_id.clone()) {
+                self.events.push(event);
+            }
+        }
+        true
+    }
 }
 
 fn always(session: &Session) -> Span {
@@ -107,33 +164,6 @@ fn always(session: &Session) -> Span {
         from: Timestamp::from_ms(i64::MIN),
         to: Timestamp::from_ms(i64::MAX),
     }
-}
-
-/// The events that the session was made of: the first of each id, not more than were counted. More may have come since.
-async fn events<L: EventLog>(log: &L, owner: &Owner, session: &Session) -> PortResult<Vec<Event>> {
-    let mut events: Vec<Event> = Vec::new();
-    let mut seen: BTreeSet<EventId> = BTreeSet::new();
-    let mut after: Option<Position> = None;
-    loop {
-        let page = log.read(owner, session.started_at, after.as_ref(), CHUNK).await?;
-        let is_last = page.len() < CHUNK;
-        after = page.last().map(Position::of).or(after);
-        for event in page {
-            if events.len() == expected(session) || event.occurred_at > session.ended_at {
-                return Ok(events);
-            }
-            if seen.insert(event.event_id.clone()) {
-                events.push(event);
-            }
-        }
-        if is_last {
-            return Ok(events);
-        }
-    }
-}
-
-fn expected(session: &Session) -> usize {
-    usize::try_from(session.metrics.events).unwrap_or(usize::MAX)
 }
 
 fn frustration() -> String {

@@ -1,6 +1,7 @@
 //! `tribo sessions` and `tribo incidents`: what is understood, listed and counted.
 
 pub(crate) mod pages;
+pub(super) mod remote;
 
 use std::collections::BTreeMap;
 
@@ -18,9 +19,11 @@ use ports::{
 };
 use serde::Serialize;
 
+use self::remote::Asked;
 use crate::{
     cli::{IncidentsArgs, SessionsArgs},
     open, output,
+    remote::Server,
 };
 
 /// `tribo sessions --json`.
@@ -47,18 +50,23 @@ struct IncidentList {
 
 /// Prints sessions.
 pub(crate) async fn sessions(args: SessionsArgs) -> anyhow::Result<u8> {
-    let SessionsArgs { place, org, product, span, state, limit, count } = args;
+    let SessionsArgs { store, org, product, span, state, limit, count } = args;
     let (from, to) = span.bounds()?;
-    let world = place.place.directory()?;
     let mut found = SessionList::default();
     let mut listed = Newest::of(limit, count);
-    for org in organisations(&world, org).await? {
-        let span = Span { org, product: product.clone(), from, to };
-        let query = SessionQuery { span, state, after: None, limit: pages::SIZE };
-        found.count += in_sessions(&world, query, &mut listed).await?;
+    if let Some(server) = Server::named(&store)? {
+        let asked = Asked { org, product, from, to };
+        found.count = remote::sessions(&server, &asked, state, |view| listed.see(view)).await?;
+    } else {
+        let world = store.place.directory()?;
+        for org in organisations(&world, org).await? {
+            let span = Span { org, product: product.clone(), from, to };
+            let query = SessionQuery { span, state, after: None, limit: pages::SIZE };
+            found.count += in_sessions(&world, query, &mut listed).await?;
+        }
     }
     found.sessions = listed.finish();
-    if place.json {
+    if store.json {
         output::json(&found)?;
     } else {
         output::line(session_table(&found).trim_end())?;
@@ -68,25 +76,29 @@ pub(crate) async fn sessions(args: SessionsArgs) -> anyhow::Result<u8> {
 
 /// Prints incidents.
 pub(crate) async fn incidents(args: IncidentsArgs) -> anyhow::Result<u8> {
-    let IncidentsArgs { place, org, product, span, rule, session, limit, count } = args;
+    let IncidentsArgs { store, org, product, span, rule, session, limit, count } = args;
     let (from, to) = span.bounds()?;
-    let world = place.place.directory()?;
     let mut found = IncidentList::default();
     let mut listed = Newest::of(limit, count);
-    for org in organisations(&world, org).await? {
-        let span = Span { org, product: product.clone(), from, to };
-        let (session, limit) = (session.clone(), pages::SIZE);
-        let query = IncidentQuery { span, rule, session, after: None, limit };
-        pages::incidents(&world, query, |incident| {
-            found.count += 1;
-            *found.by_rule.entry(incident.rule).or_default() += 1;
-            listed.see(incident);
-        })
-        .await?;
-        listed.shorten();
+    let mut see = |incident: Incident| {
+        found.count += 1;
+        *found.by_rule.entry(incident.rule).or_default() += 1;
+        listed.see(incident);
+    };
+    if let Some(server) = Server::named(&store)? {
+        let asked = Asked { org, product, from, to };
+        remote::incidents(&server, &asked, rule, session.as_ref(), see).await?;
+    } else {
+        let world = store.place.directory()?;
+        for org in organisations(&world, org).await? {
+            let span = Span { org, product: product.clone(), from, to };
+            let (session, limit) = (session.clone(), pages::SIZE);
+            let query = IncidentQuery { span, rule, session, after: None, limit };
+            pages::incidents(&world, query, &mut see).await?;
+        }
     }
     found.incidents = listed.finish();
-    if place.json {
+    if store.json {
         output::json(&found)?;
     } else {
         output::line(incident_table(&found).trim_end())?;
@@ -128,7 +140,6 @@ async fn in_sessions<W: Understanding>(
         listed.see(view(stored));
     })
     .await?;
-    listed.shorten();
     Ok(count)
 }
 
@@ -149,11 +160,9 @@ impl Dated for Incident {
     }
 }
 
-/// The newest of what several organisations have, each newest first.
+/// The newest of what is seen, in whatever order it is.
 struct Newest<T> {
     limit: usize,
-    /// Of the organisation that is being read.
-    own: usize,
     /// Nothing: they are only counted.
     list: Option<Vec<T>>,
 }
@@ -161,30 +170,28 @@ struct Newest<T> {
 impl<T: Dated> Newest<T> {
     fn of(limit: Option<usize>, only_count: bool) -> Self {
         let list = (!only_count).then(Vec::new);
-        Self { limit: limit.unwrap_or(usize::MAX), own: 0, list }
+        Self { limit: limit.unwrap_or(usize::MAX), list }
     }
 
     fn see(&mut self, one: T) {
-        if let Some(list) = &mut self.list
-            && self.own < self.limit
-        {
-            self.own += 1;
-            list.push(one);
-        }
-    }
-
-    /// Ends an organisation.
-    fn shorten(&mut self) {
-        self.own = 0;
-        if let Some(list) = &mut self.list {
-            list.sort_by(|a, b| b.place().cmp(&a.place()));
-            list.truncate(self.limit);
+        let Some(list) = &mut self.list else { return };
+        list.push(one);
+        // Now and then, so that no more than twice as many are held as are wanted.
+        if list.len() / 2 > self.limit.max(SOME) {
+            newest_first(list, self.limit);
         }
     }
 
     fn finish(self) -> Option<Vec<T>> {
-        self.list
+        let mut list = self.list?;
+        newest_first(&mut list, self.limit);
+        Some(list)
     }
+}
+
+fn newest_first<T: Dated>(list: &mut Vec<T>, limit: usize) {
+    list.sort_by(|a, b| b.place().cmp(&a.place()));
+    list.truncate(limit);
 }
 
 fn session_table(found: &SessionList) -> String {
@@ -290,6 +297,8 @@ fn told(listed: usize, count: usize, what: &str) -> String {
     }
 }
 
+const SOME: usize = 100;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,10 +314,10 @@ mod tests {
     #[test]
     fn the_newest_of_several_organisations_are_kept_newest_first() {
         let mut newest = Newest::of(Some(3), false);
-        for org in [&[One(9, "a"), One(4, "a"), One(2, "a")][..], &[One(7, "b"), One(4, "b")]] {
-            org.iter().for_each(|One(at, id)| newest.see(One(*at, id)));
-            newest.shorten();
-        }
+        let old = std::iter::repeat_n((1, "a"), 500);
+        let orgs = [(9, "a"), (4, "a"), (2, "a"), (7, "b"), (4, "b")];
+        orgs.into_iter().chain(old).for_each(|(at, id)| newest.see(One(at, id)));
+        assert!(newest.list.as_ref().unwrap().len() < 300);
         let kept: Vec<_> = newest.finish().unwrap().iter().map(|One(at, id)| (*at, *id)).collect();
         assert_eq!(kept, [(9, "a"), (7, "b"), (4, "b")]);
         let mut counted = Newest::of(None, true);

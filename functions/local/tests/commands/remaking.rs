@@ -19,7 +19,7 @@ use sessionizer::Sessionizer;
 
 use crate::{
     rescoring::{kept, set_gap},
-    support::{Done, Place, lines, now, tribo, with},
+    support::{Done, Place, Server, lines, now, tribo, with},
     understanding::{closed, presses, step, understanding},
 };
 
@@ -96,6 +96,13 @@ fn months_that_went_by_one_day_at_a_time_are_made_again_at_once() {
     live(&lived, start);
     copy_files(&lived.join("archive"), &copy.join("archive"));
     assert_eq!(on(&copy, &["orgs", "create", "acme"]).code, 0);
+
+    let server = Server::start(&copy, &[]);
+    let (from, to) = (start.to_string(), now().to_string());
+    let beside = ["replay", "--org", "acme", "--source", "archive", "--from", &from, "--to", &to];
+    let beside = on(&copy, &[&beside[..], &["--to", "sessions"]].concat());
+    assert!(beside.code == 1 && beside.stderr.contains("stop it first"), "{beside:?}");
+    server.terminate();
 
     let done = remake(&copy, start, &[]);
     assert_eq!(

@@ -3,7 +3,7 @@
 use contract::Timestamp;
 use serde_json::{Value, json};
 
-use crate::support::{Place, Server, event, fields, now, wait_for, with};
+use crate::support::{Place, Server, event, fields, now, tribo, wait_for, with};
 
 /// A place with a server that closes sessions as soon as they may be closed.
 pub(crate) fn understanding() -> (Place, Server) {
@@ -98,6 +98,20 @@ fn sessions_and_incidents_are_listed_newest_first_and_counted() {
     let everything = incidents["incidents"].as_array().unwrap().len();
     assert_eq!(counted["count"], everything);
 
+    let remote = |arguments: &[&str]| {
+        let server = ["--url", &server.url, "--key", &place.key, "--json"];
+        tribo(&[arguments, &server].concat()).json()
+    };
+    for question in [
+        &["sessions", "--state", "closed"][..],
+        &["sessions", "--count", "--org", "acme", "--product", "crm"],
+        &["sessions", "--to", &newer.to_string(), "--limit", "1"],
+        &["incidents"],
+        &["incidents", "--rule", "rage_click", "--session", hurt["sessionId"].as_str().unwrap()],
+    ] {
+        assert_eq!(remote(question), place.json(question), "{question:?}");
+    }
+
     let table = place.run(&["sessions", "--org", "acme", "--limit", "1"]);
     assert!(table.code == 0 && table.stdout.ends_with("1 of 4 sessions\n"), "{table:?}");
     let table = place.run(&["incidents"]);
@@ -168,6 +182,12 @@ fn a_session_is_explained_down_to_its_events() {
         assert!(plain.stdout.contains(word), "{word}: {}", plain.stdout);
     }
 
+    let remote =
+        |id: &str, key: &str| tribo(&["explain", id, "--url", &server.url, "--key", key, "--json"]);
+    assert_eq!(remote(&id, &place.key).json(), told);
+    let foreign = remote(&id, &place.key("other", "read"));
+    assert!(foreign.code == 4 && foreign.stdout.is_empty(), "{foreign:?}");
+
     place.tables().execute("DELETE FROM session_events", []).unwrap();
     let gone = place.json(&["explain", &id]);
     assert_eq!((&gone["eventsGone"], &gone["session"]), (&json!(10), &told["session"]));
@@ -189,6 +209,8 @@ fn more_sessions_than_fit_on_a_page_are_all_counted_and_listed() {
         server.accept(&place.key, events);
     }
     let found = closed(&place, 1_203);
+    let remote = ["sessions", "--state", "closed", "--url", &server.url, "--key", &place.key];
+    assert_eq!(tribo(&[&remote[..], &["--json"]].concat()).json(), found);
     let sessions = found["sessions"].as_array().unwrap();
     let mut ids: Vec<&str> = sessions.iter().map(|s| s["sessionId"].as_str().unwrap()).collect();
     ids.sort_unstable();

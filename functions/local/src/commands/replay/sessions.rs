@@ -2,36 +2,37 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contract::{Event, Timestamp, limits::DAY_MS};
+use anyhow::Context as _;
+use contract::{
+    Event, Timestamp,
+    limits::{DAY_MS, MARKER_TTL_MS},
+};
+use embedded::Store;
 use friction::{
     owner::{Owner, Position},
     policy::SessionPolicy,
     reconcile,
 };
 use ports::{
-    archive::Archive,
     clock::{Clock as _, SystemClock},
-    reference::Organisations,
+    sessions::Sessions as _,
 };
-use sessionizer::{Sessionizer, World};
+use sessionizer::Sessionizer;
 
 use super::{ReplayReport, pace::Pace};
 use crate::{
     archived,
     cli::ReplayArgs,
     commands::{owned::Owned, sweeping},
-    open,
+    open, server,
 };
 
 /// Makes sessions of what arrived from `args.from` to `to`.
-pub(super) async fn replay<W>(
-    world: W,
+pub(super) async fn replay(
+    world: Store,
     args: ReplayArgs,
     to: Timestamp,
-) -> anyhow::Result<ReplayReport>
-where
-    W: Archive + Organisations + World + Clone,
-{
+) -> anyhow::Result<ReplayReport> {
     open::known(&world, Some(&args.org)).await?;
     let mut report = ReplayReport::of(&args, to);
     let policy = sweeping::policy();
@@ -46,6 +47,14 @@ where
             waves.entry(wave(stretch.began())).or_default().push(stretch);
         }
     }
+    // A server lets go of events of this age, and what is made of a part of them would stay.
+    let is_old = |began: &Timestamp| SystemClock.now().since_ms(*began) > KEPT_FOR_SURE_MS;
+    let _alone = match waves.keys().next().filter(|began| is_old(began) && !args.dry_run) {
+        Some(_) => Some(server::only_server(world.directory()).context(
+            "the time holds events that are older than a running server keeps for sessions",
+        )?),
+        None => None,
+    };
     let sessionizer = Sessionizer::new(world.clone(), SystemClock, policy);
     let mut replay = Replay { world, sessionizer, policy, pace: Pace::of(args.rate), report };
     for wave in waves.into_values() {
@@ -99,15 +108,15 @@ fn wave(began: Timestamp) -> Timestamp {
 }
 
 /// A replay under way.
-struct Replay<W> {
-    world: W,
-    sessionizer: Sessionizer<W, SystemClock>,
+struct Replay {
+    world: Store,
+    sessionizer: Sessionizer<Store, SystemClock>,
     policy: SessionPolicy,
     pace: Pace,
     report: ReplayReport,
 }
 
-impl<W: World + Clone> Replay<W> {
+impl Replay {
     async fn wave(&mut self, stretches: Vec<Stretch>) -> anyhow::Result<()> {
         let mut owners: BTreeSet<Owner> = BTreeSet::new();
         let mut events: Vec<Event> = Vec::new();
@@ -153,6 +162,8 @@ impl<W: World + Clone> Replay<W> {
 }
 
 const WAVE_MS: i64 = 7 * DAY_MS;
+/// A wave begins up to a week before its first event.
+const KEPT_FOR_SURE_MS: i64 = MARKER_TTL_MS - DAY_MS;
 const CHUNK: usize = 500;
 
 #[cfg(test)]
@@ -190,6 +201,11 @@ mod tests {
         let many = |n: i64| (0..n).chain([HOUR_MS, 2 * HOUR_MS, 15 * HOUR_MS]);
         assert_eq!(lengths(many(10)), [10, 1, 1, 1]);
         assert_eq!(lengths(many(11)), [13, 1]);
+    }
+
+    #[test]
+    fn a_server_keeps_the_events_of_all_that_is_replayed_beside_it() {
+        assert!(KEPT_FOR_SURE_MS < embedded::Retention::default().session_events_ms);
     }
 
     #[test]
