@@ -65,11 +65,10 @@ impl CursorKey {
         read().ok_or(Code::BadCursor)
     }
 
-    /// Parts cannot run into each other: each goes with its length, and all with their number.
+    /// Parts cannot run into each other: each goes with its length.
     fn mac(&self, Bound(parts): &Bound<'_>, said: &[u8]) -> Hmac<Sha256> {
         let mut mac = self.0.clone();
         let length = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX).to_be_bytes();
-        mac.update(&length(parts.len()));
         for part in parts.iter().map(|part| part.as_bytes()).chain([said]) {
             mac.update(&length(part.len()));
             mac.update(part);

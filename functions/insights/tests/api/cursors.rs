@@ -44,6 +44,8 @@ async fn a_cursor_of_another_question_is_refused() {
     for same in ["/v1/sessions?state=closed&limit=2&", "/v1/sessions?limit=1&state=closed&"] {
         assert_eq!(world.get(&world.keys.acme, &with(same)).await.status, 200, "{same}");
     }
+    let bare = self::cursor(&world, "/v1/sessions?limit=1").await;
+    assert_eq!(world.refused(&format!("/v1/incidents?cursor={bare}")).await, bad());
     let named = with("/v1/sessions?org=acme&state=closed&");
     assert_eq!(world.get(&world.keys.both, &named).await.status, 200);
 }

@@ -1,10 +1,12 @@
 //! A session's context over a WebSocket: now, after every change, and from where somebody left.
 
+use std::time::Duration;
+
 use contract::Timestamp;
 use futures::{SinkExt as _, StreamExt as _};
 use ports::keys::{ApiKeyRecord, ApiKeys as _};
 use serde_json::Value;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
     tungstenite::{Error, Message, client::IntoClientRequest as _},
@@ -31,9 +33,14 @@ async fn open(world: &World, key: &str, target: &str) -> Result<Socket, (u16, St
     }
 }
 
+/// The next message; a test that waits for what never comes fails at some time.
+async fn message(socket: &mut Socket) -> Option<Result<Message, Error>> {
+    timeout(Duration::from_secs(20), socket.next()).await.unwrap()
+}
+
 /// The next context that is told; nothing when the stream ends.
 async fn next(socket: &mut Socket) -> Option<Value> {
-    while let Some(message) = socket.next().await {
+    while let Some(message) = message(socket).await {
         match message.ok()? {
             Message::Text(text) => return Some(serde_json::from_str(&text).unwrap()),
             Message::Ping(_) | Message::Pong(_) => {}
@@ -88,7 +95,7 @@ async fn whoever_comes_back_is_told_what_it_has_not_seen_and_nothing_twice() {
     let more = more.looks_at("duty");
     // By its second question the stream has looked once.
     for _ in 0..2 {
-        assert!(matches!(socket.next().await, Some(Ok(Message::Ping(_)))));
+        assert!(matches!(message(&mut socket).await, Some(Ok(Message::Ping(_)))));
     }
     world.take(events([more.clone()])).await;
     assert_eq!(next(&mut socket).await, Some(expected(&more.events(), &id)));
@@ -128,7 +135,7 @@ async fn a_key_that_is_revoked_ends_what_was_opened_with_it() {
     let revoked = ApiKeyRecord { revoked_at: Some(Timestamp::from_ms(NOW_MS)), ..record };
     world.store.put(&revoked).await.unwrap();
     let closed = loop {
-        match socket.next().await {
+        match message(&mut socket).await {
             Some(Ok(Message::Close(frame))) => break frame,
             Some(Ok(_)) => {}
             other => panic!("{other:?}"),
