@@ -76,6 +76,7 @@ impl<W: World, C: Clock> Sessionizer<W, C> {
                 break;
             }
         }
+        while self.world.post(lane).await? > 0 {}
         self.announce(&mut report).await?;
         report::swept(&report, self.clock.now().since_ms(started));
         Ok(report)

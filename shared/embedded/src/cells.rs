@@ -1,6 +1,8 @@
 //! Cells: read, added to, and written again; one that ends up empty goes.
 
-use contract::Timestamp;
+use std::collections::BTreeSet;
+
+use contract::{OrgId, ProductId, Timestamp, limits::DAY_MS};
 use friction::cells::{Cell, CellKey, CellKind, Cells};
 use ports::sessions::Span;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -10,6 +12,46 @@ use crate::{fault::Fault, rows, writer::Tx};
 /// Adds to what is there.
 pub(crate) fn add(tx: &Tx<'_>, cells: &Cells) -> Result<(), Fault> {
     cells.iter().try_for_each(|(key, added)| add_one(tx, key, added))
+}
+
+/// Adds `change`, unless something of that name was added before.
+pub(crate) fn amend(
+    tx: &Tx<'_>,
+    name: &str,
+    change: &Cells,
+    now: Timestamp,
+) -> Result<bool, Fault> {
+    let forgotten = now.plus_ms(-AMENDMENTS_MS);
+    tx.execute("DELETE FROM amendments WHERE at < ?1", [forgotten.ms()])?;
+    let is_new = tx.execute(
+        "INSERT INTO amendments (name, at) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        params![name, now.ms()],
+    )? == 1;
+    if is_new {
+        add(tx, change)?;
+    }
+    Ok(is_new)
+}
+
+/// The products with cells of `day`, in order.
+pub(crate) fn products(
+    connection: &Connection,
+    day: Timestamp,
+) -> Result<Vec<(OrgId, ProductId)>, Fault> {
+    let mut select = connection.prepare_cached(
+        "WITH RECURSIVE summed(org) AS (SELECT min(org) FROM cells
+           UNION ALL SELECT (SELECT min(org) FROM cells WHERE org > summed.org) FROM summed WHERE org IS NOT NULL)
+         SELECT DISTINCT org, product FROM summed JOIN cells USING (org)
+         WHERE kind = ?1 AND day = ?2 ORDER BY org, product",
+    )?;
+    let mut products = BTreeSet::new();
+    for kind in CellKind::ALL {
+        let mut found = select.query(params![kind.as_str(), day.ms()])?;
+        while let Some(row) = found.next()? {
+            products.insert((rows::org(row.get(0)?)?, rows::product(row.get(1)?)?));
+        }
+    }
+    Ok(products.into_iter().collect())
 }
 
 /// The cells of a kind whose day begins within the span.
@@ -71,3 +113,6 @@ fn find(connection: &Connection, key: &CellKey) -> Result<Option<Cell>, Fault> {
     let body: Option<String> = select.query_row(key, |row| row.get(0)).optional()?;
     Ok(body.map(|body| serde_json::from_str(&body)).transpose()?)
 }
+
+/// How long the name of an amendment is known.
+const AMENDMENTS_MS: i64 = 9 * DAY_MS;

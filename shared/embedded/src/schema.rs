@@ -93,7 +93,11 @@ fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
 }
 
 /// The n-th script leads from version n-1 to version n. A script that was released is never changed.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/1.sql"), include_str!("migrations/2.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/1.sql"),
+    include_str!("migrations/2.sql"),
+    include_str!("migrations/3.sql"),
+];
 
 const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

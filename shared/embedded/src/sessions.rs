@@ -8,7 +8,7 @@ use friction::{
 use ports::{
     PortResult,
     bus::{Announcement, AnnouncementKind},
-    sessions::{Notices, Sessions, Stored, SweepOutcome},
+    sessions::{Lane, Notices, Sessions, Stored, SweepOutcome},
 };
 use rusqlite::{Connection, Row, params};
 
@@ -33,6 +33,11 @@ impl Sessions for Store {
         let encoded = Encoded::of(&sweep).map_err(|fault| fault.into_port(OPERATION))?;
         let job = move |tx: &mut Tx<'_>| commit(tx, &sweep, &encoded);
         self.write(OPERATION, weight, job).await
+    }
+
+    /// A commit posts what it commits.
+    async fn post(&self, _: Lane) -> PortResult<usize> {
+        Ok(0)
     }
 }
 

@@ -1,8 +1,8 @@
 //! What the insights are read from.
 
-use contract::{OrgId, Timestamp, session::SessionId};
+use contract::{OrgId, ProductId, Timestamp, session::SessionId};
 use friction::{
-    cells::{Cell, CellKey, CellKind},
+    cells::{Cell, CellKey, CellKind, Cells},
     change::{StoredIncident, StoredSession},
     owner::Owner,
 };
@@ -18,12 +18,24 @@ use crate::{
     owners,
     rows::int,
     sessions::{INCIDENT_COLUMNS, SESSION_COLUMNS, incident, session},
+    writer::Tx,
 };
 
 impl Sums for Store {
     async fn cells(&self, span: &Span, kind: CellKind) -> PortResult<Vec<(CellKey, Cell)>> {
         let span = span.clone();
         self.query("read cells", move |connection| cells::within(connection, &span, kind)).await
+    }
+
+    async fn products(&self, day: Timestamp) -> PortResult<Vec<(OrgId, ProductId)>> {
+        self.query("list products", move |connection| cells::products(connection, day)).await
+    }
+
+    async fn amend(&self, name: &str, change: &Cells) -> PortResult<bool> {
+        let (name, change, now) = (name.to_owned(), change.clone(), self.now());
+        let weight = change.len() + 1;
+        let job = move |tx: &mut Tx<'_>| cells::amend(tx, &name, &change, now);
+        self.write("amend cells", weight, job).await
     }
 }
 

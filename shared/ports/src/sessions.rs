@@ -2,7 +2,7 @@
 
 use contract::{Event, OrgId, ProductId, Timestamp, incident::Rule, session::SessionId};
 use friction::{
-    cells::{Cell, CellKey, CellKind},
+    cells::{Cell, CellKey, CellKind, Cells},
     change::{Head, Notice, SessionState, StoredIncident, StoredSession, Sweep},
     owner::{Owner, Position},
 };
@@ -97,7 +97,7 @@ pub struct Stored {
 
 /// Sessions and incidents of owners.
 pub trait Sessions: Send + Sync {
-    /// What is stored of `owner` that ended at `from` or later. Strongly consistent.
+    /// What is stored of `owner` that ended at `from` or later, posted or not. Strongly consistent.
     fn stored(
         &self,
         owner: &Owner,
@@ -107,6 +107,11 @@ pub trait Sessions: Send + Sync {
     /// Commits a sweep: sessions, incidents, cells, notices and the head, all or nothing; `Stale` when the head is not of
     /// the sweep's version any more. Repeating a committed sweep answers `Stale` and changes nothing.
     fn commit(&self, sweep: Sweep) -> impl Future<Output = PortResult<SweepOutcome>> + Send;
+
+    /// Posts what commits of owners in `lane` left in the journal: from then on [`Sums`], [`Understanding`] and [`Notices`]
+    /// show it. Each thing is posted once, whoever posts it and however often. A store that posts while it commits has
+    /// nothing to do. Answers how many commits, or parts of them, were posted; 0: the journal is empty.
+    fn post(&self, lane: Lane) -> impl Future<Output = PortResult<usize>> + Send;
 }
 
 /// Notices that were committed and not yet announced.
@@ -167,6 +172,16 @@ pub trait Sums: Send + Sync {
         span: &Span,
         kind: CellKind,
     ) -> impl Future<Output = PortResult<Vec<(CellKey, Cell)>>> + Send;
+
+    /// The products that have cells of the day that begins at `day`, in order.
+    fn products(
+        &self,
+        day: Timestamp,
+    ) -> impl Future<Output = PortResult<Vec<(OrgId, ProductId)>>> + Send;
+
+    /// Adds `change` (cells of one organisation) to the cells, all of it or nothing, once for each `name`: false, and nothing
+    /// is written, when that name was used in the last nine days. Visible as a commit is, see [`Sessions::post`].
+    fn amend(&self, name: &str, change: &Cells) -> impl Future<Output = PortResult<bool>> + Send;
 }
 
 /// Single sessions and incidents. Retracted incidents and superseded sessions are not found by questions, a superseded

@@ -53,6 +53,7 @@ impl<W: Heads> Heads for Faulty<W> {
 decorate!("sessions", Sessions {
     fn stored(owner: &Owner, from: Timestamp) -> Stored;
     fn commit(sweep: Sweep) -> SweepOutcome;
+    fn post(lane: Lane) -> usize;
 });
 
 impl<W: Notices> Notices for Faulty<W> {

@@ -1,8 +1,8 @@
 //! Rules and projections, and the questions about sessions.
 
-use contract::{OrgId, session::SessionId};
+use contract::{OrgId, ProductId, Timestamp, session::SessionId};
 use friction::{
-    cells::{Cell, CellKey, CellKind},
+    cells::{Cell, CellKey, CellKind, Cells},
     change::{StoredIncident, StoredSession},
     owner::Owner,
     rules::RuleSet,
@@ -17,6 +17,8 @@ use crate::{
 
 decorate!("sums", Sums {
     fn cells(span: &Span, kind: CellKind) -> Vec<(CellKey, Cell)>;
+    fn products(day: Timestamp) -> Vec<(OrgId, ProductId)>;
+    fn amend(name: &str, change: &Cells) -> bool;
 });
 
 decorate!("understanding", Understanding {
