@@ -8,7 +8,7 @@ use friction::{
 };
 use ports::{
     PortResult,
-    sessions::{IncidentQuery, SessionQuery, Span, Sums, Understanding},
+    sessions::{Amendments, IncidentQuery, SessionQuery, Span, Sums, Understanding},
 };
 use rusqlite::{Connection, params};
 
@@ -26,7 +26,9 @@ impl Sums for Store {
         let span = span.clone();
         self.query("read cells", move |connection| cells::within(connection, &span, kind)).await
     }
+}
 
+impl Amendments for Store {
     async fn products(&self, day: Timestamp) -> PortResult<Vec<(OrgId, ProductId)>> {
         self.query("list products", move |connection| cells::products(connection, day)).await
     }

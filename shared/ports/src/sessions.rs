@@ -172,7 +172,10 @@ pub trait Sums: Send + Sync {
         span: &Span,
         kind: CellKind,
     ) -> impl Future<Output = PortResult<Vec<(CellKey, Cell)>>> + Send;
+}
 
+/// Changes of cells that no session makes.
+pub trait Amendments: Send + Sync {
     /// The products that have cells of the day that begins at `day`, in order.
     fn products(
         &self,

@@ -12,11 +12,14 @@ use super::decorate;
 use crate::{
     projections::{Projected, Projection, Projections, SaveOutcome},
     rules::RuleBook,
-    sessions::{IncidentQuery, SessionQuery, Span, Sums, Understanding},
+    sessions::{Amendments, IncidentQuery, SessionQuery, Span, Sums, Understanding},
 };
 
 decorate!("sums", Sums {
     fn cells(span: &Span, kind: CellKind) -> Vec<(CellKey, Cell)>;
+});
+
+decorate!("amendments", Amendments {
     fn products(day: Timestamp) -> Vec<(OrgId, ProductId)>;
     fn amend(name: &str, change: &Cells) -> bool;
 });

@@ -122,6 +122,10 @@ impl<W: World> Sessions for Chosen<W> {
     async fn commit(&self, sweep: Sweep) -> PortResult<SweepOutcome> {
         self.world.commit(sweep).await
     }
+
+    async fn post(&self, lane: Lane) -> PortResult<usize> {
+        self.world.post(lane).await
+    }
 }
 
 impl<W: World> Sums for Chosen<W> {
