@@ -168,6 +168,7 @@ impl Suite {
         tasks.spawn(suite.clone().pump(stopping.clone()));
         let (sessionizer, world) = (Arc::clone(&suite.sessionizer), suite.world.clone());
         tasks.spawn(sessions::pump(Arc::clone(&sessionizer), world, stopping.clone()));
+        tasks.spawn(sessions::compact(Arc::clone(&sessionizer), stopping.clone()));
         tasks.spawn(sessions::sweep(sessionizer, settings.sweep, stopping.clone()));
         tasks.spawn(suite.clone().hurry(stopping));
         drop(tasks);

@@ -13,9 +13,11 @@
 //!
 //! - [`Sessionizer`]: the handler of the stream
 //! - `sweep`: what runs every minute
+//! - `compact`: what runs once a day
 //! - `report`: logs and metrics
 #![warn(missing_docs)]
 
+mod compact;
 mod report;
 mod sweep;
 
@@ -38,6 +40,7 @@ use ports::{
     sessions::{Arming, EventLog, Heads, LoggedEvent, Notices, Sessions, Sums},
 };
 
+pub use compact::CompactReport;
 pub use sweep::SweepReport;
 
 use crate::report::Taken;

@@ -2,7 +2,7 @@
 
 use ports::PortError;
 
-use crate::SweepReport;
+use crate::{CompactReport, SweepReport};
 
 /// What became of a batch's records.
 #[derive(Debug, Clone, Copy, Default)]
@@ -55,6 +55,19 @@ pub(crate) fn swept(report: &SweepReport, duration_ms: i64) {
         sweeps_stale = report.stale,
         sweeps_failed = report.failed,
         session_notices = report.notices,
+        duration_ms,
+    );
+}
+
+pub(crate) fn compacted(report: &CompactReport, duration_ms: i64) {
+    tracing::info!(
+        target: METRICS,
+        stage = STAGE,
+        compactions = 1_u64,
+        compacted_days = report.amended,
+        cells_folded = report.folded,
+        compactions_failed = report.failed,
+        compactions_unfinished = u64::from(report.unfinished),
         duration_ms,
     );
 }

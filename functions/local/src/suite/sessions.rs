@@ -73,7 +73,39 @@ pub(super) async fn sweep(
     }
 }
 
+/// Compacts the days that are over: soon after the start, and on each day once.
+pub(super) async fn compact(
+    sessionizer: Arc<LocalSessionizer>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let mut interval = interval(COMPACT_CHECK);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut compacted_on = None;
+    loop {
+        tokio::select! {
+            _ = stopping.changed() => return,
+            _ = interval.tick() => {}
+        }
+        let now = SystemClock.now();
+        if compacted_on == Some(now.day()) {
+            continue;
+        }
+        // What is left over or failed is done with the next tick.
+        match sessionizer.compact(Some(now.plus_ms(COMPACT_MS))).await {
+            Ok(report) if report.unfinished || report.failed > 0 => {}
+            Ok(_) => compacted_on = Some(now.day()),
+            Err(error) => {
+                tracing::error!(port.operation = error.operation, %error, "a compaction failed: {error}");
+            }
+        }
+    }
+}
+
 /// The sessionizer's name in checkpoints.
 const CONSUMER: &str = "sessionizer";
 /// A sweep that has more to do goes on with the next one, after whoever waits for the writer.
 const SWEEP_MS: i64 = 30_000;
+/// How often somebody looks whether a day is over.
+const COMPACT_CHECK: Duration = Duration::from_secs(5 * 60);
+/// A compaction that has more to do goes on after the next look.
+const COMPACT_MS: i64 = 60_000;
