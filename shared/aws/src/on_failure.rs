@@ -40,13 +40,17 @@ impl OnFailure for Cloud {
         self.put_object(OPERATION, Resource::OnFailure, &key, &text).await
     }
 
-    async fn held(&self, limit: usize) -> PortResult<Vec<FailedInvocation>> {
+    async fn held(&self, consumer: &str, limit: usize) -> PortResult<Vec<FailedInvocation>> {
         const OPERATION: &str = "on_failure.held";
         let mut held: Vec<FailedInvocation> = Vec::new();
         let mut seen = BTreeSet::new();
         for key in self.given_up(OPERATION).await? {
             if held.len() >= limit {
                 break;
+            }
+            // Payloads of others are large and nothing to us.
+            if self.consumer(&key).await?.is_none_or(|whose| whose != consumer) {
+                continue;
             }
             let object = self.get_object(OPERATION, Resource::OnFailure, &key).await?;
             let read = object.as_deref().and_then(Told::read).and_then(Told::into_failed);
@@ -114,6 +118,18 @@ impl Cloud {
         Ok(found.into_iter().flatten().collect())
     }
 
+    /// Whose an object is, from its beginning alone; objects never change.
+    async fn consumer(&self, key: &str) -> PortResult<Option<String>> {
+        if let Some(known) = self.0.given_up.consumer(key) {
+            return Ok(Some(known));
+        }
+        let found = self.head(key).await?.map(|told| told.consumer().to_owned());
+        if let Some(found) = &found {
+            self.0.given_up.note_consumer(key, found);
+        }
+        Ok(found)
+    }
+
     /// What stands before an object's payload.
     async fn head(&self, key: &str) -> PortResult<Option<Told>> {
         const OPERATION: &str = "on_failure.read";
@@ -159,11 +175,14 @@ impl Identity {
 
 /// Under which keys invocations were read, so that whoever redrives one needs not search for it again.
 #[derive(Default)]
-pub(crate) struct GivenUp(Mutex<HashMap<Identity, BTreeSet<String>>>);
+pub(crate) struct GivenUp {
+    keys: Mutex<HashMap<Identity, BTreeSet<String>>>,
+    consumers: Mutex<HashMap<String, String>>,
+}
 
 impl GivenUp {
     fn note(&self, identity: Identity, key: String) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.keys);
         if known.len() >= KNOWN_MAX {
             known.clear();
         }
@@ -171,12 +190,28 @@ impl GivenUp {
     }
 
     fn keys(&self, identity: &Identity) -> Option<BTreeSet<String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(identity).cloned()
+        lock(&self.keys).get(identity).cloned()
+    }
+
+    fn consumer(&self, key: &str) -> Option<String> {
+        lock(&self.consumers).get(key).cloned()
+    }
+
+    fn note_consumer(&self, key: &str, consumer: &str) {
+        let mut known = lock(&self.consumers);
+        if known.len() >= KNOWN_MAX {
+            known.clear();
+        }
+        known.insert(key.to_owned(), consumer.to_owned());
     }
 
     fn drop(&self, identity: &Identity) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(identity);
+        lock(&self.keys).remove(identity);
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The event source mapping under which a consumer's invocations are held here.

@@ -20,6 +20,7 @@ pub mod profile;
 pub mod pseudonym;
 pub mod scrub;
 pub mod seal;
+pub mod selection;
 pub mod signature;
 pub mod triage;
 pub mod url_template;

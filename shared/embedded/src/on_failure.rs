@@ -42,11 +42,12 @@ impl OnFailure for Store {
         self.write("hold a failed invocation", 1, job).await
     }
 
-    async fn held(&self, limit: usize) -> PortResult<Vec<FailedInvocation>> {
+    async fn held(&self, consumer: &str, limit: usize) -> PortResult<Vec<FailedInvocation>> {
+        let consumer = consumer.to_owned();
         let job = move |connection: &Connection| {
             let mut select = connection.prepare_cached(
                 "SELECT consumer, shard, first, last, at, condition, payload FROM on_failure
-                 ORDER BY at, rowid LIMIT ?1",
+                 WHERE consumer = ?1 ORDER BY at, rowid LIMIT ?2",
             )?;
             let read = |row: &rusqlite::Row<'_>| {
                 Ok(FailedInvocation {
@@ -58,7 +59,7 @@ impl OnFailure for Store {
                     payload: row.get(6)?,
                 })
             };
-            let held = select.query_map([int(limit)], read)?;
+            let held = select.query_map(params![consumer, int(limit)], read)?;
             Ok(held.collect::<Result<_, _>>()?)
         };
         self.query("read failed invocations", job).await

@@ -90,8 +90,12 @@ pub trait OnFailure: Send + Sync {
     /// Keeps an invocation. Keeping the same (consumer, shard, sequences) twice keeps it once.
     fn hold(&self, failed: FailedInvocation) -> impl Future<Output = PortResult<()>> + Send;
 
-    /// What is held, oldest first, at most `limit`.
-    fn held(&self, limit: usize) -> impl Future<Output = PortResult<Vec<FailedInvocation>>> + Send;
+    /// What is held of `consumer`, oldest first, at most `limit`.
+    fn held(
+        &self,
+        consumer: &str,
+        limit: usize,
+    ) -> impl Future<Output = PortResult<Vec<FailedInvocation>>> + Send;
 
     /// Forgets one after it was redriven. Forgetting an unknown one changes nothing.
     fn forget(&self, failed: &FailedInvocation) -> impl Future<Output = PortResult<()>> + Send;

@@ -29,14 +29,12 @@ pub async fn redrive<O: OnFailure, F: StreamFunction>(
     let mut redriven = Redriven::default();
     let mut passed = 0;
     loop {
-        let page = held.held(passed + PAGE).await?;
+        let page = held.held(consumer, passed + PAGE).await?;
         if page.len() <= passed {
             return Ok(redriven);
         }
         for failed in page.into_iter().skip(passed) {
-            if failed.consumer != consumer {
-                passed += 1;
-            } else if finishes(function, &failed).await {
+            if finishes(function, &failed).await {
                 held.forget(&failed).await?;
                 redriven.finished += 1;
             } else {

@@ -143,7 +143,7 @@ impl Told {
 }
 
 /// Consumers of the stream.
-const CONSUMERS: &[&str] = &["processor"];
+const CONSUMERS: &[&str] = &["processor", "sessionizer"];
 const ARN: &str = "arn:aws:lambda:eu-central-1:000000000000:function:";
 const PAYLOAD: &[u8] = b"\"payload\"";
 

@@ -58,7 +58,7 @@ fn what_lambda_wrote_is_held_counted_and_forgotten() {
         written(&rig, "20b5ac6f", 500, payload).await;
         put(&rig, "aws/lambda/10b5ac6f/x/2026/11/14/2026-11-14T00.38.07-junk", "junk".to_owned())
             .await;
-        let held = rig.cloud.held(10).await.unwrap();
+        let held = rig.cloud.held("processor", 10).await.unwrap();
         let expected = FailedInvocation {
             consumer: "processor".to_owned(),
             shard: SHARD.to_owned(),
@@ -72,7 +72,7 @@ fn what_lambda_wrote_is_held_counted_and_forgotten() {
         assert_eq!(rig.cloud.ledger(None, now()).await.unwrap().stream_lag, 500);
         // A process that has not read it finds it all the same.
         rig.other().forget(found).await.unwrap();
-        assert_eq!(rig.cloud.held(10).await.unwrap(), []);
+        assert_eq!(rig.cloud.held("processor", 10).await.unwrap(), []);
         assert_eq!(rig.cloud.ledger(None, now()).await.unwrap().stream_lag, 0);
     });
 }
@@ -84,6 +84,6 @@ fn the_ledger_reads_the_heads_of_large_objects_alone() {
         let payload = format!(r#"{{"Records":["{}"]}}"#, "x".repeat(3_000_000));
         written(&rig, "10b5ac6f", 7, &payload).await;
         assert_eq!(rig.cloud.ledger(None, now()).await.unwrap().stream_lag, 7);
-        assert_eq!(rig.cloud.held(1).await.unwrap()[0].payload, payload);
+        assert_eq!(rig.cloud.held("processor", 1).await.unwrap()[0].payload, payload);
     });
 }

@@ -243,7 +243,10 @@ async fn what_was_given_up_keeps_the_ledger_settling_until_it_is_redriven() {
     OnFailure::hold(&world.store, failed.clone()).await.unwrap();
     world.store.save(embedded::PROCESSOR, &shard, &sequence).await.unwrap();
     assert_eq!(world.books().await.state, Balance::Settling);
-    assert_eq!(OnFailure::held(&world.store, 9).await.unwrap(), vec![failed.clone()]);
+    assert_eq!(
+        OnFailure::held(&world.store, embedded::PROCESSOR, 9).await.unwrap(),
+        vec![failed.clone()]
+    );
     OnFailure::forget(&world.store, &failed).await.unwrap();
     assert_eq!(world.books().await.state, Balance::Broken, "an event nobody counted is a fault");
 }

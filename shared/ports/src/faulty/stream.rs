@@ -63,6 +63,6 @@ decorate!("checkpoints", Checkpoints {
 
 decorate!("on_failure", OnFailure {
     fn hold(failed: FailedInvocation) -> ();
-    fn held(limit: usize) -> Vec<FailedInvocation>;
+    fn held(consumer: &str, limit: usize) -> Vec<FailedInvocation>;
     fn forget(failed: &FailedInvocation) -> ();
 });

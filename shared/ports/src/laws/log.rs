@@ -153,25 +153,27 @@ pub async fn a_given_up_invocation_is_kept_once_and_as_it_was<W: OnFailure>(worl
     for held in [&one, &again, &other] {
         ok(world.hold(held.clone()).await);
     }
-    let held = ok(world.held(10).await);
-    assert_eq!(held.len(), 2);
+    let held = ok(world.held("c", 10).await);
+    assert_eq!(held.len(), 1);
     let kept = there(held.first().cloned(), "the first one");
     assert!(kept == one || kept == again);
-    assert_eq!(held.get(1), Some(&other));
+    assert_eq!(ok(world.held("e", 10).await), []);
     ok(world.forget(&failed("e", 1, 0)).await);
     ok(world.forget(&kept).await);
     ok(world.forget(&kept).await);
-    assert_eq!(ok(world.held(10).await), [other]);
+    assert_eq!(ok(world.held("c", 10).await), []);
+    assert_eq!(ok(world.held("d", 10).await), [other]);
 }
 
-/// "What is held, oldest first, at most `limit`."
+/// "What is held of `consumer`, oldest first, at most `limit`."
 pub async fn given_up_invocations_come_oldest_first<W: OnFailure>(world: W) {
     for (first, minutes) in [(1, 3), (5, 1), (9, 2)] {
+        ok(world.hold(failed("d", first, 0)).await);
         ok(world.hold(failed("c", first, minutes)).await);
     }
     let firsts = |held: Vec<FailedInvocation>| -> Vec<String> {
         held.into_iter().map(|failed| failed.sequences.0).collect()
     };
-    assert_eq!(firsts(ok(world.held(10).await)), ["5", "9", "1"]);
-    assert_eq!(firsts(ok(world.held(2).await)), ["5", "9"]);
+    assert_eq!(firsts(ok(world.held("c", 10).await)), ["5", "9", "1"]);
+    assert_eq!(firsts(ok(world.held("c", 2).await)), ["5", "9"]);
 }

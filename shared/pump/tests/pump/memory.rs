@@ -104,8 +104,10 @@ impl OnFailure for &Stream {
         Ok(())
     }
 
-    async fn held(&self, limit: usize) -> PortResult<Vec<FailedInvocation>> {
-        Ok(self.held.lock().unwrap().iter().take(limit).cloned().collect())
+    async fn held(&self, consumer: &str, limit: usize) -> PortResult<Vec<FailedInvocation>> {
+        let held = self.held.lock().unwrap();
+        let own = held.iter().filter(|held| held.consumer == consumer);
+        Ok(own.take(limit).cloned().collect())
     }
 
     async fn forget(&self, failed: &FailedInvocation) -> PortResult<()> {
