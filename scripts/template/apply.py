@@ -76,7 +76,7 @@ class Maker:
         return made
 
     def table(self, _, properties):
-        keys = {"TableName", "KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes"}
+        keys = {"TableName", "KeySchema", "AttributeDefinitions", "LocalSecondaryIndexes", "GlobalSecondaryIndexes"}
         wanted = {key: value for key, value in properties.items() if key in keys}
         if "KinesisStreamSpecification" in properties:
             # The stand-in's own change stream, from which the platform feeds Kinesis.

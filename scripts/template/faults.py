@@ -115,6 +115,8 @@ _FAULTS = [
      put("CountersTable.Properties.KeySchema.0.AttributeName", "pk")),
     ("a_table_has_the_key_attributes_that_the_adapters_write", "a sort key becomes a number",
      put("DeliveryTable.Properties.AttributeDefinitions.1.AttributeType", "N")),
+    ("a_table_has_the_indexes_that_the_adapters_read", "sessions are listed without what they say",
+     put("SessionsTable.Properties.GlobalSecondaryIndexes.1.Projection.ProjectionType", "KEYS_ONLY")),
     ("changes_of_the_staging_table_go_to_the_stream_with_times_in_microseconds", "the precision of change times is left open",
      drop("StagingTable.Properties.KinesisStreamSpecification.ApproximateCreationDateTimePrecision")),
     ("changes_of_the_staging_table_go_to_the_stream_with_times_in_microseconds", "the change stream is forgotten",

@@ -29,7 +29,7 @@ def nothing_leaves_the_region(there):
         yield "the template can be deployed elsewhere"
     for name, resource in there.resources.items():
         properties = resource.get("Properties", {})
-        for copies in ("ReplicationConfiguration", "Replicas", "ReplicaRegions", "GlobalSecondaryIndexes"):
+        for copies in ("ReplicationConfiguration", "Replicas", "ReplicaRegions"):
             if copies in properties:
                 yield f"{name}: {copies}"
         if resource["Type"] == "AWS::DynamoDB::GlobalTable":

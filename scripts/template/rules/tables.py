@@ -4,8 +4,18 @@ from template.rules import rule
 
 # The table of raw events, and those whose rows expire by themselves.
 RAW = "StagingTable"
-EXPIRING = {"StagingTable", "DeliveryTable", "DedupeTable"}
+EXPIRING = {"StagingTable", "DeliveryTable", "DedupeTable", "SessionsTable"}
 KEYS = {"CountersTable": ("partition_key", "sort_key")}
+# By table: each index with its keys and what it carries. An attribute of a key is a text, but for these.
+INDEXES = {
+    "SessionsTable": {
+        "ended": (["pk", "ended"], "ALL"),
+        "due": (["lane", "due_at"], "KEYS_ONLY"),
+        "listed": (["list", "place"], "ALL"),
+        "named": (["named"], "KEYS_ONLY"),
+    }
+}
+NUMBERS = {"due_at", "ended"}
 
 
 def tables(there):
@@ -61,9 +71,22 @@ def a_table_has_the_key_attributes_that_the_adapters_write(there):
         schema = [(key["AttributeName"], key["KeyType"]) for key in table.get("KeySchema", [])]
         if schema != [(wanted[0], "HASH"), (wanted[1], "RANGE")]:
             yield f"{name}: its key is {schema}"
+        indexed = {attribute for keys, _ in INDEXES.get(name, {}).values() for attribute in keys}
         kinds = {attribute["AttributeName"]: attribute["AttributeType"] for attribute in table["AttributeDefinitions"]}
-        if kinds != dict.fromkeys(wanted, "S"):
+        if kinds != {attribute: "N" if attribute in NUMBERS else "S" for attribute in {*wanted, *indexed}}:
             yield f"{name}: its key attributes are {kinds}"
+
+
+@rule
+def a_table_has_the_indexes_that_the_adapters_read(there):
+    for name, table in tables(there):
+        found = {
+            index["IndexName"]: ([key["AttributeName"] for key in index["KeySchema"]], index["Projection"]["ProjectionType"])
+            for kind in ("LocalSecondaryIndexes", "GlobalSecondaryIndexes")
+            for index in table.get(kind, [])
+        }
+        if found != INDEXES.get(name, {}):
+            yield f"{name}: its indexes are {found}"
 
 
 @rule

@@ -19,6 +19,8 @@ pub enum Resource {
     Reference,
     /// Table: callers' keys, secrets as hashes.
     Keys,
+    /// Table: events of sessions, sessions, incidents, what they add up to, and projections.
+    Sessions,
     /// Stream: every event.
     Stream,
     /// Bucket: the archive.
@@ -37,13 +39,14 @@ pub enum Resource {
 
 impl Resource {
     /// Those that every installation has.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Staging,
         Self::Delivery,
         Self::Dedupe,
         Self::Counters,
         Self::Reference,
         Self::Keys,
+        Self::Sessions,
         Self::Stream,
         Self::Archive,
         Self::Quarantine,
@@ -65,6 +68,7 @@ impl Resource {
             Self::Counters => "DYNAMODB_TABLE",
             Self::Reference => "REFERENCE_TABLE",
             Self::Keys => "KEYS_TABLE",
+            Self::Sessions => "SESSIONS_TABLE",
             Self::Stream => "EVENTS_STREAM",
             Self::Archive => "S3_BUCKET",
             Self::Quarantine => "QUARANTINE_BUCKET",
@@ -86,6 +90,7 @@ impl Resource {
             Self::Counters => "event-aggregations",
             Self::Reference => "friction-reference",
             Self::Keys => "friction-keys",
+            Self::Sessions => "friction-sessions",
             Self::Stream => "friction-events",
             Self::Archive => "event-archive",
             Self::Quarantine => "friction-quarantine",

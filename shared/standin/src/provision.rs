@@ -5,8 +5,9 @@ use aws::{
     resources::{Resource, Resources},
 };
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-    StreamSpecification, StreamViewType,
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
+    LocalSecondaryIndex, Projection, ProjectionType, ScalarAttributeType, StreamSpecification,
+    StreamViewType,
 };
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 
@@ -29,6 +30,7 @@ async fn make(access: &Access, resource: Resource, name: &str) {
         | Resource::Dedupe
         | Resource::Reference
         | Resource::Keys => table(access, name, ["pk", "sk"], resource == Resource::Staging).await,
+        Resource::Sessions => sessions(access, name).await,
         Resource::Counters => table(access, name, ["partition_key", "sort_key"], false).await,
         Resource::Stream => {
             let made = access.kinesis().create_stream().stream_name(name).shard_count(3);
@@ -71,6 +73,49 @@ async fn table(access: &Access, name: &str, [hash, range]: [&str; 2], stream: bo
             .stream_view_type(StreamViewType::NewAndOldImages);
         table = table.stream_specification(done("a change stream", stream.build()));
     }
+    done("a table", table.send().await);
+}
+
+/// The table with its indexes, as the template has them.
+async fn sessions(access: &Access, name: &str) {
+    let mut table =
+        access.dynamodb().create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
+    for attribute in ["pk", "sk", "lane", "due_at", "ended", "list", "place", "named"] {
+        let is_time = ["due_at", "ended"].contains(&attribute);
+        let kind = if is_time { ScalarAttributeType::N } else { ScalarAttributeType::S };
+        let definition =
+            AttributeDefinition::builder().attribute_name(attribute).attribute_type(kind);
+        table = table.attribute_definitions(done("an attribute", definition.build()));
+    }
+    let key = |attribute: &str, kind: KeyType| {
+        let key = KeySchemaElement::builder().attribute_name(attribute).key_type(kind);
+        done("a key", key.build())
+    };
+    for (attribute, kind) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
+        table = table.key_schema(key(attribute, kind));
+    }
+    let indexes = [
+        ("due", "lane", Some("due_at"), ProjectionType::KeysOnly),
+        ("listed", "list", Some("place"), ProjectionType::All),
+        ("named", "named", None, ProjectionType::KeysOnly),
+    ];
+    for (index, hash, range, carries) in indexes {
+        let index = GlobalSecondaryIndex::builder()
+            .index_name(index)
+            .key_schema(key(hash, KeyType::Hash))
+            .projection(Projection::builder().projection_type(carries).build());
+        let index = match range {
+            Some(range) => index.key_schema(key(range, KeyType::Range)),
+            None => index,
+        };
+        table = table.global_secondary_indexes(done("an index", index.build()));
+    }
+    let ended = LocalSecondaryIndex::builder()
+        .index_name("ended")
+        .key_schema(key("pk", KeyType::Hash))
+        .key_schema(key("ended", KeyType::Range))
+        .projection(Projection::builder().projection_type(ProjectionType::All).build());
+    let table = table.local_secondary_indexes(done("an index", ended.build()));
     done("a table", table.send().await);
 }
 
