@@ -43,6 +43,7 @@ use ports::{
     clock::{Clock, Entropy},
     keys::ApiKeys,
     projections::Projections,
+    rules::RuleBook,
     sessions::{EventLog, Sums, Understanding},
 };
 use tracing::Instrument as _;
@@ -83,12 +84,12 @@ impl<W, C, E> Insights<W, C, E> {
 
 /// All that is asked of a world.
 pub trait World:
-    Understanding + Sums + EventLog + Projections + Accounts + ApiKeys + 'static
+    Understanding + Sums + EventLog + Projections + RuleBook + Accounts + ApiKeys + 'static
 {
 }
 
 impl<W> World for W where
-    W: Understanding + Sums + EventLog + Projections + Accounts + ApiKeys + 'static
+    W: Understanding + Sums + EventLog + Projections + RuleBook + Accounts + ApiKeys + 'static
 {
 }
 

@@ -8,16 +8,19 @@ use friction::{
     cells::CellKind,
     flow::FlowSort,
     insight::{self, HotspotQuestion, OverviewCells, Period},
+    rules::FlowNames,
 };
 use ports::{
+    PortResult,
     clock::Clock,
+    rules::RuleBook,
     sessions::{Span, Sums},
 };
 use tokio::try_join;
 
 use crate::{Insights, parameters, problem::Refusal, query::Call};
 
-impl<W: Sums, C: Clock, E> Insights<W, C, E> {
+impl<W: Sums + RuleBook, C: Clock, E> Insights<W, C, E> {
     pub(crate) async fn overview(&self, call: &Call) -> Result<Response, Refusal> {
         let (span, period) = call.days()?;
         let both = with_previous(&span, period);
@@ -54,15 +57,31 @@ impl<W: Sums, C: Clock, E> Insights<W, C, E> {
         let (span, _) = call.days()?;
         let limit = call.query.count(&parameters::FLOWS)?;
         let sort = call.query.parsed(&parameters::SORT, sort)?.unwrap_or(FlowSort::Frequency);
-        let cells = self.world.cells(&span, CellKind::Variant).await?;
-        Ok(Json(insight::top_flows(call.asked(span), (sort, limit), &cells)).into_response())
+        let (names, cells) =
+            try_join!(self.flow_names(&span), self.world.cells(&span, CellKind::Variant))?;
+        let told = insight::top_flows(call.asked(span), (sort, limit), &names, &cells);
+        Ok(Json(told).into_response())
     }
 
     pub(crate) async fn flow_graph(&self, call: &Call) -> Result<Response, Refusal> {
         let (span, _) = call.days()?;
         let limit = call.query.count(&parameters::EDGES)?;
-        let cells = self.world.cells(&span, CellKind::Edge).await?;
-        Ok(Json(insight::flow_graph(call.asked(span), limit, &cells)).into_response())
+        let (names, cells) =
+            try_join!(self.flow_names(&span), self.world.cells(&span, CellKind::Edge))?;
+        // Flows are only needed for their names.
+        let variants = if names.is_empty() {
+            Vec::new()
+        } else {
+            self.world.cells(&span, CellKind::Variant).await?
+        };
+        let told = insight::flow_graph(call.asked(span), limit, (&names, &variants), &cells);
+        Ok(Json(told).into_response())
+    }
+
+    /// What flows are called where these are asked about.
+    async fn flow_names(&self, span: &Span) -> PortResult<FlowNames> {
+        let rules = self.world.rules(&span.org).await?.unwrap_or_default();
+        Ok(rules.flow_names(span.product.as_ref()))
     }
 }
 

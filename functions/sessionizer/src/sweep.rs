@@ -1,6 +1,9 @@
 //! What runs every minute: looks at every owner whose time has come, and announces what was committed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use contract::{Event, OrgId, ProductId, Timestamp};
 use friction::{
@@ -44,7 +47,8 @@ pub struct SweepReport {
 /// What is read once for many owners.
 #[derive(Debug, Default)]
 struct Shelf {
-    rules: BTreeMap<OrgId, RuleSet>,
+    sets: BTreeMap<OrgId, RuleSet>,
+    rules: BTreeMap<(OrgId, ProductId), Arc<Rules>>,
     baselines: BTreeMap<(OrgId, ProductId, Timestamp), Baselines>,
 }
 
@@ -168,13 +172,20 @@ impl<W: World, C: Clock> Sessionizer<W, C> {
         }
     }
 
-    async fn rules(&self, owner: &Owner, shelf: &mut Shelf) -> PortResult<Rules> {
-        if !shelf.rules.contains_key(&owner.org) {
-            let rules = self.world.rules(&owner.org).await?.unwrap_or_default();
-            shelf.rules.insert(owner.org.clone(), rules);
+    async fn rules(&self, owner: &Owner, shelf: &mut Shelf) -> PortResult<Arc<Rules>> {
+        let key = (owner.org.clone(), owner.product.clone());
+        if let Some(known) = shelf.rules.get(&key) {
+            return Ok(Arc::clone(known));
         }
-        let rules = shelf.rules.get(&owner.org).map(|rules| rules.for_product(&owner.product));
-        Ok(rules.unwrap_or_else(|| RuleSet::default().for_product(&owner.product)))
+        // Read once for all products of an organisation, so that a sweep goes by one version.
+        if !shelf.sets.contains_key(&owner.org) {
+            let set = self.world.rules(&owner.org).await?.unwrap_or_default();
+            shelf.sets.insert(owner.org.clone(), set);
+        }
+        let rules = shelf.sets.get(&owner.org).map(|set| set.for_product(&owner.product));
+        let rules = Arc::new(rules.unwrap_or_default());
+        shelf.rules.insert(key, Arc::clone(&rules));
+        Ok(rules)
     }
 
     async fn baselines(

@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::{
-    collections::BTreeMap,
     pin::pin,
     sync::{
         Arc,
@@ -17,6 +16,7 @@ use friction::{
     cells::{Cell, CellKey, CellKind, Cells, OTHER},
     flow::{self, FlowSort, TopFlows, TopQuestion},
     policy::SessionPolicy,
+    rules::FlowNames,
 };
 use ports::{
     clock::Clock,
@@ -110,7 +110,7 @@ impl World {
     async fn top(&self, org: &str) -> TopFlows {
         let mut cells = self.cells(org, 1).await;
         cells.extend(self.cells(org, 2).await);
-        let names = BTreeMap::new();
+        let names = FlowNames::default();
         let sort = FlowSort::Frequency;
         flow::top(&cells, &TopQuestion { actors_min: 1, sort, limit: 1_000, names: &names })
     }

@@ -32,7 +32,8 @@ pub struct Derived {
 /// What tasks usually take, by name.
 pub type Baselines = BTreeMap<String, Baseline>;
 
-/// Derives the session of `segment`; nothing for a segment without events.
+/// Derives the session of `segment`; nothing for a segment without events. Its screens are what `rules` say they are before
+/// anything else is decided.
 #[must_use]
 pub fn derive(
     owner: &Owner,
@@ -41,7 +42,7 @@ pub fn derive(
     rules: &Rules,
     baselines: &Baselines,
 ) -> Option<Derived> {
-    let events = &segment.events;
+    let events: &[Event] = &rules.paths.cleaned(&segment.events);
     let (first, last) = (segment.first()?, events.last()?);
     let session_id = owner.session_id(&first);
     let findings = detect::detect(events, rules, ending);

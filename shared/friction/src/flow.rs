@@ -18,6 +18,6 @@ pub use compact::compact;
 pub use counting::contribute;
 pub use graph::{DEPENDENCY_MIN, Graph, GraphEdge, graph};
 pub use tasks::task_runs;
-pub use top::{DropOff, FlowSort, TopFlow, TopFlows, TopQuestion, top};
+pub use top::{DropOff, FlowSort, TopFlow, TopFlows, TopQuestion, names_of_steps, top};
 pub use unusual::unusual;
 pub use ways::{flows, path};

@@ -292,7 +292,7 @@ impl Work {
 
     fn due_at(&self, segment: &Segment, rules: &Rules) -> Timestamp {
         let closes_at = self.policy.closes_at(segment.last);
-        let timer = detect::next_timer(&segment.events, rules, self.now);
+        let timer = detect::next_timer(&rules.paths.cleaned(&segment.events), rules, self.now);
         timer.map_or(closes_at, |timer| timer.min(closes_at))
     }
 }
@@ -312,7 +312,7 @@ fn reach(held: &StoredSession, policy: &SessionPolicy) -> Timestamp {
 }
 
 fn session_notice(change: &Change, now: Timestamp) -> Option<Notice> {
-    let StoredSession { session, revision, state, .. } = &change.to;
+    let StoredSession { session, revision, state, actor_slot } = &change.to;
     let was_counted = |held: &&StoredSession| held.state == SessionState::Closed;
     let old = change.from.as_ref().filter(was_counted).map(|held| &held.session);
     let kind = match state {
@@ -331,6 +331,7 @@ fn session_notice(change: &Change, now: Timestamp) -> Option<Notice> {
         at: now,
         detail: json!({
             "sessionId": session.session_id, "revision": revision, "session": new, "before": old,
+            "actorSlot": actor_slot,
         })
         .to_string(),
     })

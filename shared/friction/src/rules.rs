@@ -14,11 +14,23 @@
 //! What holds for a product is built in layers: the built-in rules, the organisation's, the product's; and where a rule looks
 //! at an element, the first entry that means it: of the product, of the organisation, of the built-in rules. A list that a
 //! layer gives replaces the list below it.
+//!
+//! Beside rules a layer can say which screens are the same one ([`PathRules`], as `paths`), which is decided before anything
+//! else is, so that matchers mean screens as they are then; and what flows are called ([`FlowNames`], as `flows`):
+//!
+//! ```json
+//! {
+//!   "version": 3,
+//!   "paths": [ { "pattern": "/leads/*", "screen": "/leads/{id}" } ],
+//!   "flows": [ { "name": "Checkout", "task": "pay", "path": ["/cart", "**", "/done"] } ]
+//! }
+//! ```
 
 mod defaults;
 mod document;
 mod error;
 mod matching;
+mod naming;
 pub mod presets;
 mod setting;
 mod settings;
@@ -31,6 +43,7 @@ use serde_json::{Map, Value};
 pub use self::{
     error::RulesError,
     matching::{Matcher, Names, PATTERN_BYTES_MAX, Pattern},
+    naming::FlowNames,
     setting::{Bound, MATCHERS_MAX, Metric},
     settings::{
         AbandonedTask, Backtrack, ChallengeBurst, ContextSwitch, DeadClick, ErrorClick,
@@ -38,6 +51,7 @@ pub use self::{
         RageClick, RageQuit, Reformulation, RetryStorm, Settings, Thresholds,
     },
 };
+use crate::flow::PathRules;
 
 /// An organisation's rules. Two that are equal say the same; what was read is written back as it was meant.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +69,10 @@ pub struct Rules {
     pub version: u32,
     /// Every rule's settings.
     pub thresholds: Thresholds,
+    /// Which screens are the same one.
+    pub paths: PathRules,
+    /// What flows are called.
+    pub flows: FlowNames,
     /// Where an element has its own, the first that means it.
     elements: Vec<(Vec<Matcher>, ElementRules)>,
     plain: ElementRules,
@@ -76,6 +94,10 @@ pub struct ElementRules {
 struct Layer {
     rules: Overrides,
     elements: Vec<(Vec<Matcher>, Overrides)>,
+    /// Nothing: what the layer below says.
+    paths: Option<PathRules>,
+    /// Nothing: what the layer below says.
+    flows: Option<FlowNames>,
 }
 
 type Overrides = BTreeMap<Rule, Map<String, Value>>;
@@ -150,7 +172,16 @@ impl RuleSet {
             elements: elements.collect(),
             plain: ElementRules::of(thresholds.clone()),
             thresholds,
+            paths: last(own, &self.layer, |layer| layer.paths.as_ref()),
+            flows: last(own, &self.layer, |layer| layer.flows.as_ref()),
         }
+    }
+
+    /// What flows are called: of `product`, or of all products together.
+    #[must_use]
+    pub fn flow_names(&self, product: Option<&ProductId>) -> FlowNames {
+        let own = product.and_then(|product| self.products.get(product));
+        last(own, &self.layer, |layer| layer.flows.as_ref())
     }
 }
 
@@ -160,6 +191,12 @@ impl Rules {
     pub fn on(&self, names: &Names) -> &ElementRules {
         let own = self.elements.iter().find(|(matchers, _)| names.are_in(matchers));
         own.map_or(&self.plain, |(_, rules)| rules)
+    }
+
+    /// What flows are called, in the form of a document's `flows`.
+    #[must_use]
+    pub fn flows_json(&self) -> Value {
+        self.flows.write()
     }
 
     /// Everything that holds for the whole product, in the form of a document's `rules`.
@@ -186,6 +223,15 @@ impl ElementRules {
             error_click: thresholds.error_click,
         }
     }
+}
+
+/// What the uppermost layer says that says something.
+fn last<T: Clone + Default>(
+    own: Option<&Layer>,
+    below: &Layer,
+    said: impl Fn(&Layer) -> Option<&T>,
+) -> T {
+    own.and_then(&said).or_else(|| said(below)).cloned().unwrap_or_default()
 }
 
 /// Text is selected with three clicks, so there it takes a fourth.

@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 /// What a store keeps of one owner.
 #[derive(Debug, Default)]
 struct Kept {
+    rules: Rules,
     events: BTreeMap<Position, Event>,
     head: Option<Head>,
     sessions: BTreeMap<SessionId, StoredSession>,
@@ -69,7 +70,12 @@ impl Kept {
             (policy(), now),
         );
         let days = work.days_with_tasks();
-        Some(work.decide(&rules(), &days.into_iter().map(|day| (day, Baselines::new())).collect()))
+        Some(
+            work.decide(
+                &self.rules,
+                &days.into_iter().map(|day| (day, Baselines::new())).collect(),
+            ),
+        )
     }
 
     fn commit(&mut self, sweep: Sweep) {
@@ -118,8 +124,17 @@ fn policy() -> SessionPolicy {
     SessionPolicy { live_ms: Some(5_000), events_max: 60, ..SessionPolicy::nine_days() }
 }
 
-fn rules() -> Rules {
-    RuleSet::default().for_product(&owner().product)
+/// Rules under which details of orders are orders.
+fn cleaning() -> Rules {
+    let said = json!({
+        "version": 2, "paths": [{"pattern": "/orders/*", "screen": "/orders"}, {"pattern": "/help", "screen": "/orders/help"}],
+    });
+    RuleSet::parse(&said.to_string()).unwrap().for_product(&owner().product)
+}
+
+/// The built-in ones under the same version.
+fn plain() -> Rules {
+    RuleSet::parse(r#"{"version": 2}"#).unwrap().for_product(&owner().product)
 }
 
 fn owner() -> Owner {
@@ -201,8 +216,12 @@ fn arrivals() -> impl Strategy<Value = (Vec<Event>, Vec<(Vec<Event>, i64)>)> {
 }
 
 fn at_once(events: &[Event]) -> Kept {
+    under(Rules::default(), events)
+}
+
+fn under(rules: Rules, events: &[Event]) -> Kept {
     let now = last(events);
-    let mut kept = Kept::default();
+    let mut kept = Kept { rules, ..Kept::default() };
     kept.take(events, now);
     kept.finish(now)
 }
@@ -244,6 +263,26 @@ proptest! {
         }
         let kept = kept.finish(last(&events));
         prop_assert_eq!(kept.says(), at_once(&events).says());
+    }
+
+    #[test]
+    fn cleaning_screens_says_in_any_order_what_clean_screens_say((events, batches) in arrivals()) {
+        let clean: Vec<Event> = events.iter().cloned().map(|mut event| {
+            event.screen = event.screen.map(|screen| match screen.as_str() {
+                "/orders/{id}" => "/orders".to_owned(),
+                "/help" => "/orders/help".to_owned(),
+                _ => screen,
+            });
+            event
+        }).collect();
+        let mut kept = Kept { rules: cleaning(), ..Kept::default() };
+        let mut now = last(&events);
+        for (batch, pause) in &batches {
+            kept.take(batch, now);
+            now = now.plus_ms(*pause);
+            kept.sweep(now);
+        }
+        prop_assert_eq!(kept.finish(now).says(), under(plain(), &clean).says());
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod cursors;
 mod description;
 mod hostile;
 mod lists;
+mod naming;
 mod numbers;
 mod replay;
 #[cfg(feature = "websocket")]

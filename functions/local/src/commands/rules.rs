@@ -4,7 +4,10 @@ use std::{fs, io::Read as _, path::Path};
 
 use anyhow::{Context as _, bail};
 use contract::{OrgId, ProductId};
-use friction::rules::{BUILT_IN_VERSION, RuleSet};
+use friction::{
+    flow::{PathRule, PathRules},
+    rules::{BUILT_IN_VERSION, RuleSet},
+};
 use ports::{reference::Organisations, rules::RuleBook};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -21,6 +24,10 @@ struct ShownRules {
     document: Value,
     /// Every setting that holds, by rule; elements may have their own.
     effective: Value,
+    /// Which screens are the same one.
+    paths: PathRules,
+    /// What flows are called.
+    flows: Value,
 }
 
 /// `tribo rules set --json` and `tribo rules reset --json`.
@@ -64,8 +71,15 @@ async fn show<W: RuleBook + Organisations>(
 ) -> anyhow::Result<ShownRules> {
     open::known(world, Some(&org)).await?;
     let rules = of(world, &org).await?;
-    let effective = rules.for_product(&product).to_json();
-    Ok(ShownRules { org, version: rules.version, document: rules.to_json(), effective })
+    let holds = rules.for_product(&product);
+    Ok(ShownRules {
+        org,
+        version: rules.version,
+        document: rules.to_json(),
+        effective: holds.to_json(),
+        flows: holds.flows_json(),
+        paths: holds.paths,
+    })
 }
 
 /// The rules of `org`: the built-in ones where it has none of its own.
@@ -115,7 +129,7 @@ fn print_shown(shown: &ShownRules, as_json: bool) -> anyhow::Result<()> {
     if as_json {
         return output::json(shown);
     }
-    let ShownRules { org, version, document, effective } = shown;
+    let ShownRules { org, version, document, effective, paths, flows } = shown;
     if *version == BUILT_IN_VERSION {
         output::line(&format!("{org} has the built-in rules (version {BUILT_IN_VERSION})"))?;
     } else {
@@ -127,7 +141,23 @@ fn print_shown(shown: &ShownRules, as_json: bool) -> anyhow::Result<()> {
         let settings = settings.as_object().into_iter().flatten();
         rows.extend(settings.map(|(name, value)| vec![format!("{rule} {name}"), cell(value)]));
     }
+    for PathRule { pattern, screen } in Vec::from(paths.clone()) {
+        rows.push(vec![format!("screens {}", output::plain(&pattern)), output::plain(&screen)]);
+    }
+    for flow in flows.as_array().into_iter().flatten() {
+        let name = flow.get("name").and_then(Value::as_str).unwrap_or_default();
+        rows.push(vec![format!("flows {}", output::plain(name)), meaning(flow)]);
+    }
     output::line(output::table(&["setting", "value"], &rows).trim_end())
+}
+
+/// Which flows a name means.
+fn meaning(flow: &Value) -> String {
+    let screens = flow.get("path").and_then(Value::as_array).into_iter().flatten();
+    let path = screens.filter_map(Value::as_str).collect::<Vec<_>>().join(" → ");
+    let task = flow.get("task").and_then(Value::as_str).map(|task| format!("task {task}"));
+    let parts = task.into_iter().chain(Some(path).filter(|path| !path.is_empty()));
+    output::plain(&parts.collect::<Vec<_>>().join(", "))
 }
 
 /// A setting's value in a table; lists are long.

@@ -9,7 +9,7 @@ fn rules_are_shown_set_and_reset_under_versions_that_only_grow() {
     let place = Place::new();
     let show = || place.json(&["rules", "show", "--org", "acme"]);
     let built_in = show();
-    assert_eq!(fields(&built_in), ["document", "effective", "org", "version"]);
+    assert_eq!(fields(&built_in), ["document", "effective", "flows", "org", "paths", "version"]);
     assert_eq!((&built_in["version"], &built_in["document"]), (&json!(1), &json!({"version": 1})));
     let gap = |shown: &Value| shown["effective"]["rage_click"]["gapMs"].clone();
     assert_eq!(gap(&built_in), 1000);
@@ -67,4 +67,30 @@ fn rules_come_from_standard_input_or_from_a_file_that_is_there() {
         let done = place.run(&[&["rules"], command, &["--org", "nobody"]].concat());
         assert!(done.code == 1 && done.stderr.contains("no organisation nobody"), "{done:?}");
     }
+}
+
+#[test]
+fn rules_say_which_screens_are_one_and_what_flows_are_called() {
+    let place = Place::new();
+    let document = json!({
+        "version": 2,
+        "paths": [{ "pattern": "/leads/*", "screen": "/leads/{id}" }],
+        "flows": [{ "name": "Checkout", "task": "pay", "path": ["/cart", "**"] }],
+        "products": { "crm": { "flows": [] } },
+    });
+    let file = place.file("rules.json", document.to_string());
+    let set = |file: &std::path::Path| {
+        place.run(&["rules", "set", file.to_str().unwrap(), "--org", "acme", "--json"])
+    };
+    assert_eq!(set(&file).code, 0);
+    let shown = place.json(&["rules", "show", "--org", "acme"]);
+    assert_eq!(shown["document"], document);
+    assert_eq!((&shown["paths"], &shown["flows"]), (&document["paths"], &document["flows"]));
+    let crm = place.json(&["rules", "show", "--org", "acme", "--product", "crm"]);
+    assert_eq!((&crm["paths"], &crm["flows"]), (&document["paths"], &json!([])));
+    let plain = place.run(&["rules", "show", "--org", "acme"]).stdout;
+    assert!(plain.contains("screens /leads/*") && plain.contains("flows Checkout"), "{plain}");
+    let bad = json!({ "version": 3, "paths": [{ "pattern": "/*-*", "screen": "/a" }] });
+    let refused = set(&place.file("bad.json", bad.to_string()));
+    assert!(refused.code == 1 && refused.stderr.contains("/paths/0"), "{refused:?}");
 }

@@ -105,4 +105,7 @@ pub struct FlowEdge {
     pub avg_friction: f64,
     /// One of the most frequent ways to and fro.
     pub backtrack: bool,
+    /// The names that somebody gave to flows which take this step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flows: Vec<String>,
 }

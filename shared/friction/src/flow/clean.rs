@@ -1,5 +1,7 @@
 //! Path-cleaning rules of a product: what its doors could not know to be the same screen.
 
+use std::{borrow::Cow, collections::BTreeMap};
+
 use contract::{Event, limits::SCREEN_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 
@@ -50,14 +52,26 @@ impl PathRules {
         })
     }
 
-    /// Cleans the screens of events.
-    pub fn clean(&self, events: &mut [Event]) {
+    /// Events with their screens cleaned. Meant to be done once: a rule may mean what another one made.
+    #[must_use]
+    pub fn cleaned<'a>(&self, events: &'a [Event]) -> Cow<'a, [Event]> {
         if self.rules.is_empty() {
-            return;
+            return Cow::Borrowed(events);
         }
+        let mut events = events.to_vec();
+        let mut known: BTreeMap<String, String> = BTreeMap::new();
         for screen in events.iter_mut().filter_map(|event| event.screen.as_mut()) {
-            *screen = self.screen(screen);
+            let clean = match known.get(screen.as_str()) {
+                Some(clean) => clean.clone(),
+                None => {
+                    let clean = self.screen(screen);
+                    known.insert(screen.clone(), clean.clone());
+                    clean
+                }
+            };
+            *screen = clean;
         }
+        Cow::Owned(events)
     }
 }
 
@@ -222,11 +236,19 @@ mod tests {
     }
 
     #[test]
-    fn the_screens_of_events_are_cleaned_in_place() {
-        let mut events = crate::trace::trace("0 nav /leads/anna\n1 click ok\n2 start pay");
-        rules(&[("/leads/*", "/leads/{id}")]).unwrap().clean(&mut events);
-        let screens: Vec<_> = events.iter().map(|event| event.screen.as_deref()).collect();
-        assert_eq!(screens, [Some("/leads/{id}"), Some("/leads/{id}"), None]);
+    fn the_screens_of_events_are_cleaned_once_and_without_rules_nothing_is_copied() {
+        let events = crate::trace::trace("0 nav /leads/anna\n1 click ok\n2 start pay");
+        let cleaned = |rules: &PathRules| {
+            let events = rules.cleaned(&events);
+            let screens = events.iter().map(|event| event.screen.clone());
+            (matches!(events, Cow::Borrowed(_)), screens.collect::<Vec<_>>())
+        };
+        let screen = |screen: &str| Some(screen.to_owned());
+        let chain = rules(&[("/leads/{id}", "/gone"), ("/leads/*", "/leads/{id}")]).unwrap();
+        let expected = vec![screen("/leads/{id}"), screen("/leads/{id}"), None];
+        assert_eq!(cleaned(&chain), (false, expected));
+        let as_they_are = vec![screen("/leads/anna"), screen("/leads/anna"), None];
+        assert_eq!(cleaned(&PathRules::default()), (true, as_they_are));
     }
 
     proptest! {

@@ -1,12 +1,15 @@
 //! The ways that most people go, or that hurt most.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    counting::{COMPLETED, DURATION_MS, ENDED, FLOWS, SESSIONS, Way},
+    counting::{self, COMPLETED, DURATION_MS, ENDED, FLOWS, SESSIONS, Way},
     sums::{Sums, count, friction, mean},
 };
-use crate::cells::{Cell, CellKey, CellKind};
+use crate::{
+    cells::{Cell, CellKey, CellKind},
+    rules::FlowNames,
+};
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,8 +20,8 @@ pub struct TopQuestion<'a> {
     pub sort: FlowSort,
     /// At most so many.
     pub limit: usize,
-    /// Names that somebody gave to flows, by id.
-    pub names: &'a BTreeMap<String, String>,
+    /// What somebody calls flows.
+    pub names: &'a FlowNames,
 }
 
 /// Which flows come first.
@@ -95,7 +98,7 @@ pub fn top(cells: &[(CellKey, Cell)], asked: &TopQuestion<'_>) -> TopFlows {
     told.sort_by(|a, b| a.before(b, asked.sort));
     let tell = |variant: &&Variant<'_>| TopFlow {
         id: variant.id.to_owned(),
-        label: label(variant.id, &variant.way, asked.names),
+        label: label(&variant.way, asked.names),
         task: variant.way.task.clone(),
         path: variant.way.path.clone(),
         flows: count(variant.flows()),
@@ -114,10 +117,29 @@ pub fn top(cells: &[(CellKey, Cell)], asked: &TopQuestion<'_>) -> TopFlows {
     }
 }
 
+/// The names that somebody gave to flows, by the steps of those that `actors_min` actors or more went.
+#[must_use]
+pub fn names_of_steps<'a>(
+    cells: &[(CellKey, Cell)],
+    actors_min: usize,
+    names: &'a FlowNames,
+) -> BTreeMap<(String, String), BTreeSet<&'a str>> {
+    let sums = Sums::of(cells, CellKind::Variant);
+    let mut named: BTreeMap<(String, String), BTreeSet<&str>> = BTreeMap::new();
+    for (id, cell) in sums.named.iter().filter(|(_, cell)| cell.actors_at_least() >= actors_min) {
+        let Some(Variant { way, .. }) = Variant::of(id, cell) else { continue };
+        let Some(name) = names.of(way.task.as_deref(), &way.path) else { continue };
+        for (from, to) in counting::steps(&way.path) {
+            named.entry((from.into_owned(), to.into_owned())).or_default().insert(name);
+        }
+    }
+    named
+}
+
 /// The name somebody gave to a flow, else its task's, else where it leads.
-fn label(id: &str, way: &Way, names: &BTreeMap<String, String>) -> String {
-    if let Some(name) = names.get(id).or(way.task.as_ref()) {
-        return name.clone();
+fn label(way: &Way, names: &FlowNames) -> String {
+    if let Some(name) = names.of(way.task.as_deref(), &way.path).or(way.task.as_deref()) {
+        return name.to_owned();
     }
     let end = |screen: Option<&String>| screen.cloned().unwrap_or_default();
     format!("{} → {}", end(way.path.first()), end(way.path.last()))
@@ -197,14 +219,15 @@ mod tests {
     use crate::{
         cells::{CellKey, OTHER},
         flow::sample::{any_sessions, counted, flow, rows, session, times, way},
+        rules::RuleSet,
     };
 
-    fn asked(sort: FlowSort, names: &BTreeMap<String, String>) -> TopQuestion<'_> {
+    fn asked(sort: FlowSort, names: &FlowNames) -> TopQuestion<'_> {
         TopQuestion { actors_min: 5, sort, limit: 10, names }
     }
 
     fn top_of(sessions: &[Vec<contract::session::Session>], sort: FlowSort) -> TopFlows {
-        top(&rows(&counted(&sessions.concat())), &asked(sort, &BTreeMap::new()))
+        top(&rows(&counted(&sessions.concat())), &asked(sort, &FlowNames::default()))
     }
 
     #[test]
@@ -238,7 +261,7 @@ mod tests {
         let session = session(1, 0.0, vec![way("/a /b")]);
         let mut cells = crate::cells::Cells::new();
         (0..100).for_each(|_| crate::flow::contribute(&session, 3, &mut cells));
-        let found = top(&rows(&cells), &asked(FlowSort::Frequency, &BTreeMap::new()));
+        let found = top(&rows(&cells), &asked(FlowSort::Frequency, &FlowNames::default()));
         assert_eq!((found.flows.len(), found.suppressed, found.total), (0, 1, 100));
     }
 
@@ -285,10 +308,30 @@ mod tests {
     #[test]
     fn somebodys_name_for_a_flow_goes_before_its_tasks() {
         let cells = rows(&counted(&times(5, 0.0, flow(Some("pay"), Completed, "/a /b"))));
-        let id = top(&cells, &asked(FlowSort::Frequency, &BTreeMap::new())).flows[0].id.clone();
-        let names = BTreeMap::from([(id, "Express checkout".to_owned())]);
+        let said = serde_json::json!({
+            "version": 2, "flows": [{ "name": "Express checkout", "task": "pay", "path": ["/a", "/b"] }],
+        });
+        let names = RuleSet::parse(&said.to_string()).unwrap().flow_names(None);
         let found = top(&cells, &asked(FlowSort::Frequency, &names));
         assert_eq!(found.flows[0].label, "Express checkout");
+    }
+
+    #[test]
+    fn steps_are_called_like_the_flows_that_take_them_if_enough_actors_do() {
+        let said = serde_json::json!({ "version": 2, "flows": [
+            { "name": "Pay", "path": ["/a", "/b", "**"] }, { "name": "Few", "path": ["/x", "/b"] },
+        ]});
+        let names = RuleSet::parse(&said.to_string()).unwrap().flow_names(None);
+        let mut sessions = times(5, 0.0, way("/a /b"));
+        sessions.extend(times(5, 0.0, way("/a /b /c")));
+        sessions.extend(times(5, 0.0, way("/z /b")));
+        sessions.extend(times(4, 0.0, way("/x /b")));
+        let cells = rows(&counted(&sessions));
+        let named = names_of_steps(&cells, 5, &names);
+        let steps: Vec<_> = named.keys().map(|(from, to)| format!("{from} {to}")).collect();
+        assert_eq!(steps, ["/a /b", "/b $", "/b /c", "/c $", "^ /a"]);
+        assert!(named.values().all(|names| *names == BTreeSet::from(["Pay"])));
+        assert_eq!(names_of_steps(&cells, 4, &names).len(), 7);
     }
 
     #[test]
@@ -300,14 +343,14 @@ mod tests {
         other.add(FLOWS, 6);
         let (key, _) = cells[0].clone();
         cells.push((CellKey { name: OTHER.to_owned(), kind: CellKind::Variant, ..key }, other));
-        let found = top(&cells, &asked(FlowSort::Frequency, &BTreeMap::new()));
+        let found = top(&cells, &asked(FlowSort::Frequency, &FlowNames::default()));
         assert_eq!((found.flows.len(), found.flows[0].flows, found.flows[0].share), (1, 6, 0.5));
         assert_eq!((found.total, found.suppressed), (12, 0));
     }
 
     #[test]
     fn of_nothing_there_is_nothing() {
-        let found = top(&[], &asked(FlowSort::Impact, &BTreeMap::new()));
+        let found = top(&[], &asked(FlowSort::Impact, &FlowNames::default()));
         assert_eq!(found, TopFlows { flows: Vec::new(), total: 0, suppressed: 0 });
     }
 
@@ -316,7 +359,7 @@ mod tests {
         fn shares_and_rates_are_parts_and_the_limit_holds(sessions in any_sessions(), limit in 0..6_usize) {
             let cells = rows(&counted(&sessions));
             for sort in [FlowSort::Frequency, FlowSort::Impact] {
-                let names = BTreeMap::new();
+                let names = FlowNames::default();
                 let asked = TopQuestion { actors_min: 2, limit, ..asked(sort, &names) };
                 let found = top(&cells, &asked);
                 let all: usize = sessions.iter().map(|session| session.flows.len()).sum();

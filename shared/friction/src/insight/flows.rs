@@ -1,7 +1,5 @@
 //! Ways and steps, with what they are based on.
 
-use std::collections::BTreeMap;
-
 use contract::{
     insights::{
         asked::Asked,
@@ -14,17 +12,18 @@ use super::{basis, rounded};
 use crate::{
     cells::{Cell, CellKey},
     flow::{self, DEPENDENCY_MIN, FlowSort, TopQuestion},
+    rules::FlowNames,
 };
 
-/// The first `limit` ways of what `cells` hold.
+/// The first `limit` ways of what `cells` hold, by their `names`.
 #[must_use]
 pub fn top_flows(
     asked: Asked,
     (sort, limit): (FlowSort, usize),
+    names: &FlowNames,
     cells: &[(CellKey, Cell)],
 ) -> TopFlows {
-    let names = BTreeMap::new();
-    let question = TopQuestion { actors_min: K_ANONYMITY, sort, limit, names: &names };
+    let question = TopQuestion { actors_min: K_ANONYMITY, sort, limit, names };
     let flow::TopFlows { flows, total, suppressed } = flow::top(cells, &question);
     TopFlows {
         basis: basis(asked, suppressed, &[]),
@@ -33,12 +32,23 @@ pub fn top_flows(
     }
 }
 
-/// The first `limit` steps of what `cells` hold.
+/// The first `limit` steps of what `cells` hold, with the `names` of the flows in `variants` that take them.
 #[must_use]
-pub fn flow_graph(asked: Asked, limit: usize, cells: &[(CellKey, Cell)]) -> FlowGraph {
+pub fn flow_graph(
+    asked: Asked,
+    limit: usize,
+    (names, variants): (&FlowNames, &[(CellKey, Cell)]),
+    cells: &[(CellKey, Cell)],
+) -> FlowGraph {
     let flow::Graph { edges, total, hidden, suppressed } = flow::graph(cells, K_ANONYMITY);
+    let mut named = flow::names_of_steps(variants, K_ANONYMITY, names);
+    let mut flows = |from: &str, to: &str| {
+        let named = named.remove(&(from.to_owned(), to.to_owned())).unwrap_or_default();
+        named.into_iter().map(str::to_owned).collect()
+    };
     let beyond = u64::try_from(edges.len().saturating_sub(limit)).unwrap_or(u64::MAX);
     let edges = edges.into_iter().take(limit).map(|edge| FlowEdge {
+        flows: flows(&edge.from, &edge.to),
         from: edge.from,
         to: edge.to,
         steps: edge.steps,

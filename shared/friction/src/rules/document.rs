@@ -7,8 +7,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Layer, Overrides, RuleSet, Thresholds, error::Wrong, matching::Matcher, setting::Setting as _,
+    Layer, Overrides, RuleSet, Thresholds, error::Wrong, matching::Matcher, naming::FlowNames,
+    setting::Setting as _,
 };
+use crate::flow::{PathRule, PathRules};
 
 impl Serialize for RuleSet {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -70,7 +72,33 @@ fn layer(fields: &Map<String, Value>) -> Result<Layer, Wrong> {
     Ok(Layer {
         rules: rules.map_err(|wrong| wrong.at("rules"))?.unwrap_or_default(),
         elements: elements.map_err(|wrong| wrong.at("elements"))?.unwrap_or_default(),
+        paths: fields.get("paths").map(paths).transpose().map_err(|wrong| wrong.at("paths"))?,
+        flows: fields
+            .get("flows")
+            .map(FlowNames::read)
+            .transpose()
+            .map_err(|wrong| wrong.at("flows"))?,
     })
+}
+
+fn paths(value: &Value) -> Result<PathRules, Wrong> {
+    let said = value.as_array().ok_or(Wrong::Expected("a list of path rules"))?;
+    let read = |value: &Value| {
+        let fields = object(value, PATH)?;
+        let text = |name: &'static str| {
+            let text = fields.get(name).and_then(Value::as_str);
+            text.map(str::to_owned).ok_or_else(|| Wrong::Expected("a path").at(name))
+        };
+        let rule = PathRule { pattern: text("pattern")?, screen: text("screen")? };
+        // Each on its own first, so that what is wrong has a place.
+        PathRules::try_from(vec![rule.clone()]).map_err(Wrong::Path)?;
+        Ok(rule)
+    };
+    let numbered = (0_usize..).zip(said);
+    let rules: Vec<PathRule> = numbered
+        .map(|(at, value)| read(value).map_err(|wrong: Wrong| wrong.at(&at.to_string())))
+        .collect::<Result<_, _>>()?;
+    PathRules::try_from(rules).map_err(Wrong::Path)
 }
 
 fn elements(value: &Value) -> Result<Vec<(Vec<Matcher>, Overrides)>, Wrong> {
@@ -128,6 +156,12 @@ fn write_layer(layer: &Layer) -> Map<String, Value> {
         });
         fields.insert("elements".to_owned(), elements.collect());
     }
+    if let Some(paths) = &layer.paths {
+        fields.insert("paths".to_owned(), json!(paths));
+    }
+    if let Some(flows) = &layer.flows {
+        fields.insert("flows".to_owned(), flows.write());
+    }
     fields
 }
 
@@ -149,8 +183,9 @@ fn object<'a>(
     }
 }
 
-const DOCUMENT: &[&str] = &["version", "rules", "elements", "products"];
-const LAYER: &[&str] = &["rules", "elements"];
+const DOCUMENT: &[&str] = &["version", "rules", "elements", "paths", "flows", "products"];
+const LAYER: &[&str] = &["rules", "elements", "paths", "flows"];
+const PATH: &[&str] = &["pattern", "screen"];
 const ELEMENT: &[&str] = &["match", "rules"];
 const OF_ELEMENTS: &[Rule] = &[Rule::RageClick, Rule::DeadClick, Rule::ErrorClick];
 /// Most elements, and most products, of one document.

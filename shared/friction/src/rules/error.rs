@@ -1,5 +1,7 @@
 //! Why rules are refused: where, and what would have been right.
 
+use crate::flow::BadPathRule;
+
 /// Rules that are refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RulesError {
@@ -45,6 +47,14 @@ pub enum RulesError {
         /// The most.
         most: String,
     },
+    /// A path rule that means nothing.
+    #[error("{path}: {why}")]
+    Path {
+        /// JSON Pointer.
+        path: String,
+        /// What would have been right.
+        why: BadPathRule,
+    },
     /// Rules that differ from the built-in ones under the number of the built-in ones.
     #[error("/version: 1 is the built-in rules; rules of your own begin with 2")]
     BuiltInVersion,
@@ -57,6 +67,7 @@ pub(super) enum Wrong {
     Expected(&'static str),
     Outside(f64, f64),
     TooMany(usize),
+    Path(BadPathRule),
     Within(String, Box<Self>),
 }
 
@@ -65,9 +76,11 @@ impl Wrong {
         let step = step.replace('~', "~0").replace('/', "~1");
         match self {
             Self::Within(rest, inner) => Self::Within(format!("{step}/{rest}"), inner),
-            Self::Unknown(_) | Self::Expected(_) | Self::Outside(..) | Self::TooMany(_) => {
-                Self::Within(step, Box::new(self))
-            }
+            Self::Unknown(_)
+            | Self::Expected(_)
+            | Self::Outside(..)
+            | Self::TooMany(_)
+            | Self::Path(_) => Self::Within(step, Box::new(self)),
         }
     }
 
@@ -83,6 +96,7 @@ impl Wrong {
                 RulesError::Outside { path, least: least.to_string(), most: most.to_string() }
             }
             Self::TooMany(most) => RulesError::TooMany { path, most },
+            Self::Path(why) => RulesError::Path { path, why },
         }
     }
 }

@@ -24,6 +24,16 @@ impl Pattern {
         Self { written: written.to_owned(), folded: fold(written) }
     }
 
+    /// True when it means `name`.
+    pub(super) fn means_name(&self, name: &str) -> bool {
+        self.means(&fold(name))
+    }
+
+    /// As it was written.
+    pub(super) fn written(&self) -> &str {
+        &self.written
+    }
+
     /// True when it means `name`, which is folded.
     fn means(&self, name: &str) -> bool {
         glob(self.folded.as_bytes(), name.as_bytes())

@@ -47,6 +47,7 @@ fn preset(rules: &[(Rule, Value)]) -> RuleSet {
         rules: rules.iter().filter_map(settings).collect(),
         // Nothing takes more or fewer clicks than anything else.
         elements: vec![(vec![Matcher::key("*")], Overrides::new())],
+        ..Layer::default()
     };
     RuleSet { version: PRESET_VERSION, layer, products: BTreeMap::new() }
 }

@@ -73,6 +73,45 @@ fn layers_lie_on_each_other_and_an_element_has_the_last_word() {
 }
 
 #[test]
+fn paths_and_names_of_flows_are_the_products_or_the_organisations() {
+    let said = json!({
+        "version": 2,
+        "paths": [{ "pattern": "/leads/*", "screen": "/leads/{id}" }],
+        "flows": [{ "name": "All", "task": "*" }],
+        "products": {
+            "crm": { "paths": [{ "pattern": "/l/*", "screen": "/l" }], "flows": [{ "name": "Own", "task": "pay" }] },
+            "raw": { "paths": [], "rules": {} },
+        },
+    });
+    let set = RuleSet::parse(&said.to_string()).unwrap();
+    let screen =
+        |product: &str, screen: &str| set.for_product(&self::product(product)).paths.screen(screen);
+    assert_eq!(screen("app", "/leads/anna"), "/leads/{id}");
+    assert_eq!(
+        (screen("crm", "/leads/anna"), screen("crm", "/l/x")),
+        ("/leads/anna".into(), "/l".into())
+    );
+    assert_eq!(screen("raw", "/leads/anna"), "/leads/anna", "an empty list is a list");
+    let name = |product: Option<&str>, task| {
+        let product = product.map(self::product);
+        set.flow_names(product.as_ref()).of(Some(task), &[]).map(str::to_owned)
+    };
+    assert_eq!(name(None, "pay"), Some("All".to_owned()));
+    assert_eq!(name(Some("raw"), "pay"), Some("All".to_owned()));
+    assert_eq!(
+        (name(Some("crm"), "pay"), name(Some("crm"), "read")),
+        (Some("Own".to_owned()), None)
+    );
+    assert_eq!(set.for_product(&product("crm")).flows, set.flow_names(Some(&product("crm"))));
+    let written = set.to_json();
+    assert_eq!(written["paths"], said["paths"]);
+    assert_eq!(written["products"]["raw"], json!({ "paths": [] }));
+    assert_eq!(RuleSet::parse(&written.to_string()).unwrap(), set);
+    let built_in = json!({ "version": 1, "paths": said["paths"] });
+    assert_eq!(RuleSet::parse(&built_in.to_string()), Err(RulesError::BuiltInVersion));
+}
+
+#[test]
 fn what_is_wrong_is_named_with_its_place_and_its_bounds() {
     for (document, expected) in [
         (json!([]), ": expected an object"),
@@ -80,7 +119,17 @@ fn what_is_wrong_is_named_with_its_place_and_its_bounds() {
         (json!({"version": 0}), "/version: must be 1 to 4294967295"),
         (
             json!({"version": 2, "rulez": {}}),
-            "/rulez: unknown; known are version, rules, elements, products",
+            "/rulez: unknown; known are version, rules, elements, paths, flows, products",
+        ),
+        (
+            json!({"version": 2, "paths": [{"pattern": "/a", "screen": "/b"}, {"pattern": "/*", "screen": "/**"}]}),
+            "/paths/1: a screen has no more stars than its pattern, and ** only where its pattern has it",
+        ),
+        (json!({"version": 2, "paths": {}}), "/paths: expected a list of path rules"),
+        (json!({"version": 2, "paths": [{"pattern": "/a"}]}), "/paths/0/screen: expected a path"),
+        (
+            json!({"version": 2, "products": {"crm": {"flows": [{"name": "A"}]}}}),
+            "/products/crm/flows/0: expected a task or a path beside the name",
         ),
         (
             json!({"version": 2, "rules": {"rage_click": {"gapMs": 0}}}),
@@ -128,7 +177,7 @@ fn what_is_wrong_is_named_with_its_place_and_its_bounds() {
         ),
         (
             json!({"version": 2, "products": {"a": {"version": 3}}}),
-            "/products/a/version: unknown; known are rules, elements",
+            "/products/a/version: unknown; known are rules, elements, paths, flows",
         ),
         (
             json!({"version": 1, "rules": {"loop": {"enabled": false}}}),
