@@ -8,21 +8,33 @@
 //! - `endpoints`, `parameters`, `openapi`: the table, what can be asked, and the description made of both
 //! - `auth`, `query`, `cursor`: who asks, what for, and from where on
 //! - `numbers`, `lists`, `replay`, `context`, `books`: the answers
+//! - [`listening`]: what is asked and told where a session's context is listened to
 //! - `stream` (feature `websocket`): a session's context as it changes
 //! - `problem`: every refusal, mapped to its status in one place
+//! - `config`, `lambda`, `random` (feature `lambda`): the entry point
+//! - `standalone` (feature `sqlite`): over the embedded store, as a server that lives on
 
 mod auth;
 mod books;
+#[cfg(feature = "lambda")]
+pub mod config;
 mod context;
 mod cursor;
 mod endpoints;
+#[cfg(feature = "lambda")]
+pub mod lambda;
+pub mod listening;
 mod lists;
 mod numbers;
 mod openapi;
 mod parameters;
 mod problem;
 mod query;
+#[cfg(feature = "lambda")]
+pub mod random;
 mod replay;
+#[cfg(feature = "sqlite")]
+pub mod standalone;
 #[cfg(feature = "websocket")]
 mod stream;
 
@@ -48,12 +60,13 @@ use ports::{
 };
 use tracing::Instrument as _;
 
+pub use auth::Caller;
+pub use context::context_of;
 pub use cursor::CursorKey;
+pub use problem::Refusal;
 
 use crate::{
-    auth::Caller,
     endpoints::{ENDPOINTS, Endpoint, Operation},
-    problem::Refusal,
     query::{Asking, Query},
 };
 
@@ -194,13 +207,17 @@ where
     let span = tracing::info_span!("request", request.id = id.as_str());
     let mut response = next.run(request).instrument(span).await;
     problem::render(&mut response, id.as_str());
+    harden(&mut response, id.as_str());
+    response
+}
+
+fn harden(response: &mut Response, id: &str) {
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
-    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+    if let Ok(id) = HeaderValue::from_str(id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    response
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

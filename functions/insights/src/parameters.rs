@@ -40,7 +40,6 @@ pub(crate) enum Grammar {
     /// What an earlier answer gave out.
     Cursor,
     /// How far a context had read.
-    #[cfg(feature = "websocket")]
     Sequence,
 }
 
@@ -58,7 +57,6 @@ impl Parameter {
             Grammar::Word(words) => format!("one of {}", words().join(", ")),
             Grammar::Session => "a session's id".to_owned(),
             Grammar::Cursor => "what the answer before gave out".to_owned(),
-            #[cfg(feature = "websocket")]
             Grammar::Sequence => "the lastSeq of a message, its # written as %23".to_owned(),
         }
     }
@@ -75,8 +73,7 @@ impl Parameter {
             }
             Grammar::Word(words) => json!({ "type": "string", "enum": words() }),
             Grammar::Session => json!({ "type": "string", "pattern": "^s_[0-9a-f]{32}$" }),
-            #[cfg(feature = "websocket")]
-            Grammar::Sequence => json!({ "type": "string", "pattern": "^[^#]+#[A-Za-z0-9._-]+$" }),
+            Grammar::Sequence => json!({ "type": "string", "pattern": SEQUENCE }),
             Grammar::Cursor => {
                 json!({ "type": "string", "minLength": 1, "maxLength": CURSOR_CHARACTERS_MAX })
             }
@@ -168,13 +165,14 @@ pub(crate) const AFTER: Parameter = Parameter {
     about: "Only events after this time. Events at one time are told apart by the cursor alone.",
 };
 
-#[cfg(feature = "websocket")]
 pub(crate) const AFTER_SEQUENCE: Parameter = Parameter {
     name: "after",
     grammar: Grammar::Sequence,
     about: "The lastSeq of the last message that was seen: the first message is the first that has read more.",
 };
 
+/// A time and an event's id.
+const SEQUENCE: &str = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\\.[0-9]{3}Z#[A-Za-z0-9._-]{1,64}$";
 /// The days that are covered when nothing is said.
 pub(crate) const USUAL_DAYS: i64 = 7;
 /// The most days that one question covers.

@@ -12,11 +12,18 @@ use crate::parameters::Parameter;
 
 /// A request that is not answered with a 2xx.
 #[derive(Debug)]
-pub(crate) struct Refusal(Box<Problem>);
+pub struct Refusal(Box<Problem>);
 
 impl Refusal {
+    /// What is answered: the status, and the body.
+    #[must_use]
+    pub fn problem(&self) -> &Problem {
+        &self.0
+    }
+
     /// A refusal that needs nothing but its code.
-    pub(crate) fn of(code: Code) -> Self {
+    #[must_use]
+    pub fn of(code: Code) -> Self {
         let (status, title) = meaning(code);
         Self(Box::new(Problem::new(status, code, title)))
     }

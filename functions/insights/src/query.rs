@@ -156,7 +156,6 @@ impl Query {
             Grammar::Word(words) => words().contains(text),
             Grammar::Id | Grammar::Time | Grammar::Count { .. } => true,
             Grammar::Session | Grammar::Cursor => true,
-            #[cfg(feature = "websocket")]
             Grammar::Sequence => true,
         };
         let read = |text: &str| Some(text).filter(is_offered).and_then(&read);

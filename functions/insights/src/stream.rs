@@ -1,7 +1,6 @@
 //! A session's context over a WebSocket: as it is now, then after every change.
 //!
-//! What is sent is always the whole context, so that a message that was missed is made up for by the next one, and whoever
-//! comes back with the `lastSeq` it has seen is told as soon as more was read.
+//! What is said and told is the same as behind a gateway: [`crate::listening`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,8 +13,7 @@ use axum::{
     http::{HeaderMap, request::Parts},
     response::Response,
 };
-use contract::{Code, EventId, OrgId, Timestamp, projection::SessionContext, session::SessionId};
-use friction::{context::sequence, owner::Position};
+use contract::{Code, OrgId, projection::SessionContext, session::SessionId};
 use ports::clock::{Clock, Entropy};
 use tokio::{
     select,
@@ -24,7 +22,12 @@ use tokio::{
 };
 
 use crate::{
-    Insights, World, auth::Caller, parameters::AFTER_SEQUENCE, problem::Refusal, query::Call,
+    Insights, World,
+    auth::Caller,
+    listening::{is_news, said, seen},
+    parameters::AFTER_SEQUENCE,
+    problem::Refusal,
+    query::Call,
 };
 
 /// How many streams may be open, and how they are looked after.
@@ -62,7 +65,7 @@ where
         call: Call,
         mut request: Parts,
     ) -> Result<Response, Refusal> {
-        let after = call.query.parsed(&AFTER_SEQUENCE, position)?.as_ref().map(sequence);
+        let after = call.query.parsed(&AFTER_SEQUENCE, seen)?;
         let session = call.session_id()?;
         if self.context_of(&call.org, &session).await?.is_none() {
             return Err(Code::NotFound.into());
@@ -77,7 +80,7 @@ where
             session,
             headers: request.headers,
             told: None,
-            after,
+            seen: after,
             _permit: permit,
         };
         let upgrade = upgrade.max_message_size(HEARD_BYTES_MAX).max_frame_size(HEARD_BYTES_MAX);
@@ -94,8 +97,8 @@ struct Stream<W, C, E> {
     headers: HeaderMap,
     /// What was said last.
     told: Option<SessionContext>,
-    /// What had been seen before this stream was opened.
-    after: Option<String>,
+    /// What whoever listens says it has seen, if it said something since.
+    seen: Option<String>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -129,8 +132,14 @@ where
         loop {
             let message = select! {
                 heard = socket.recv() => match heard {
-                    // Nothing that is said matters, only that somebody is there.
-                    Some(Ok(Message::Text(_) | Message::Binary(_) | Message::Ping(_) | Message::Pong(_))) => {
+                    Some(Ok(Message::Text(text))) => {
+                        unheard = 0;
+                        // The next look answers.
+                        self.seen = said(&text).or(self.seen.take());
+                        continue;
+                    }
+                    // Nothing else that is said matters, only that somebody is there.
+                    Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_))) => {
                         unheard = 0;
                         continue;
                     }
@@ -168,13 +177,12 @@ where
         })?;
         // A session that was taken back is no session any more.
         let context = found.ok_or(End::Close(close_code::NORMAL))?;
-        if self.told.as_ref() == Some(&context) {
-            return Ok(None);
-        }
-        let is_seen = self.told.is_none() && self.after.is_some() && context.last_seq <= self.after;
-        let text = serde_json::to_string(&context).map_err(|_| End::Close(close_code::ERROR))?;
+        let is_changed = self.told.as_ref().map(|told| *told != context);
+        let is_news = is_news(&context, is_changed, self.seen.take().as_deref());
+        let text = is_news.then(|| serde_json::to_string(&context)).transpose();
+        let text = text.map_err(|_| End::Close(close_code::ERROR))?;
         self.told = Some(context);
-        Ok((!is_seen).then(|| Message::text(text)))
+        Ok(text.map(Message::text))
     }
 
     /// A key that may not read any more ends what was opened with it.
@@ -187,12 +195,6 @@ where
     }
 }
 
-/// The place that a `lastSeq` names.
-fn position(text: &str) -> Option<Position> {
-    let (at, id) = text.split_once('#')?;
-    Some(Position { at: Timestamp::parse(at)?, id: EventId::parse(id).ok()? })
-}
-
 /// How often a session is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 const CHECK_EVERY: Duration = Duration::from_secs(30);
@@ -200,6 +202,6 @@ const CHECK_EVERY: Duration = Duration::from_secs(30);
 const UNHEARD_MAX: u32 = 2;
 /// How long a message may take to be taken.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Nothing that a listener says matters.
+/// What a listener may say is short.
 const HEARD_BYTES_MAX: usize = 4 * 1024;
 const STREAMS_MAX: usize = 1_000;

@@ -1,7 +1,7 @@
 //! The sessionizer: keeps every event of a session in order, and says what sessions were, where they hurt and how much.
 //!
 //! ```text
-//! records ─► triage ─► append to the owner's log ─► arm its head ─► answer
+//! records ─► triage ─► append to the owner's log ─► arm its head ─► announce what is listened to ─► answer
 //! sweep   ─► due heads ─► head, what is stored, events ─► decide ─► commit under the head's version ─► announce
 //! ```
 //!
@@ -14,12 +14,24 @@
 //! - [`Sessionizer`]: the handler of the stream
 //! - `sweep`: what runs every minute
 //! - `compact`: what runs once a day
+//! - `watched`: what those hear of who listen to a session's context
 //! - `report`: logs and metrics
+//! - `call`, `config`, `lambda` (feature `lambda`): the entry point
+//! - `standalone` (feature `sqlite`): over the embedded store, in a process that lives on
 #![warn(missing_docs)]
 
+#[cfg(feature = "lambda")]
+pub mod call;
 mod compact;
+#[cfg(feature = "lambda")]
+pub mod config;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 mod report;
+#[cfg(feature = "sqlite")]
+pub mod standalone;
 mod sweep;
+mod watched;
 
 use std::collections::BTreeMap;
 
@@ -35,9 +47,11 @@ use domain::{
 use friction::{owner::Owner, policy::SessionPolicy};
 use ports::{
     PortError,
+    bus::Bus,
     clock::Clock,
     rules::RuleBook,
     sessions::{Arming, EventLog, Heads, LoggedEvent, Notices, Sessions, Sums},
+    watches::Watched,
 };
 
 pub use compact::CompactReport;
@@ -46,9 +60,9 @@ pub use sweep::SweepReport;
 use crate::report::Taken;
 
 /// Everything the sessionizer needs of the world.
-pub trait World: EventLog + Heads + Sessions + Notices + Sums + RuleBook {}
+pub trait World: EventLog + Heads + Sessions + Notices + Sums + RuleBook + Watched + Bus {}
 
-impl<W: EventLog + Heads + Sessions + Notices + Sums + RuleBook> World for W {}
+impl<W: EventLog + Heads + Sessions + Notices + Sums + RuleBook + Watched + Bus> World for W {}
 
 /// The handler of the event stream, and the sweeper.
 #[derive(Debug)]
@@ -165,6 +179,7 @@ impl<W: World, C: Clock> Sessionizer<W, C> {
         self.world.append(events).await?;
         let armings = self.armings(events, now);
         self.world.arm(&armings).await?;
+        self.announce_changes(events, now).await;
         Ok(armings.len())
     }
 

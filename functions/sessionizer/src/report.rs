@@ -43,6 +43,15 @@ pub(crate) fn postponed(error: &PortError, records: usize) {
     tracing::info!(target: METRICS, stage = STAGE, batches_resumed = 1_u64);
 }
 
+pub(crate) fn untold(error: &PortError) {
+    tracing::warn!(
+        port.operation = error.operation,
+        %error,
+        "whoever listens is told within a minute: {error}"
+    );
+    tracing::info!(target: METRICS, stage = STAGE, changes_untold = 1_u64);
+}
+
 pub(crate) fn swept(report: &SweepReport, duration_ms: i64) {
     tracing::info!(
         target: METRICS,

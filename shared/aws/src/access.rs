@@ -24,6 +24,8 @@ pub struct Access {
 /// A service that a client is built for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
+    /// Connections that a WebSocket API holds open.
+    Connections,
     /// Tables.
     DynamoDb,
     /// The bus.
@@ -40,7 +42,8 @@ pub enum Service {
 
 impl Service {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
+        Self::Connections,
         Self::DynamoDb,
         Self::EventBridge,
         Self::Kinesis,
@@ -53,6 +56,7 @@ impl Service {
     #[must_use]
     pub fn endpoint_variable(self) -> &'static str {
         match self {
+            Self::Connections => "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI",
             Self::DynamoDb => "AWS_ENDPOINT_URL_DYNAMODB",
             Self::EventBridge => "AWS_ENDPOINT_URL_EVENTBRIDGE",
             Self::Kinesis => "AWS_ENDPOINT_URL_KINESIS",
@@ -135,6 +139,7 @@ impl Access {
     }
 
     #[cfg(any(
+        feature = "apigateway",
         feature = "dynamodb",
         feature = "eventbridge",
         feature = "kinesis",
@@ -148,6 +153,18 @@ impl Access {
             Some((_, url)) => builder.endpoint_url(url).build(),
             None => builder.build(),
         }
+    }
+
+    /// A client for the connections of the WebSocket API at `url`, unless something stands in its place.
+    #[cfg(feature = "apigateway")]
+    #[must_use]
+    pub fn connections(&self, url: &str) -> aws_sdk_apigatewaymanagement::Client {
+        let config = self.config(Service::Connections);
+        let config = match config.endpoint_url() {
+            Some(_) => config,
+            None => config.into_builder().endpoint_url(url).build(),
+        };
+        aws_sdk_apigatewaymanagement::Client::new(&config)
     }
 
     /// A client for tables.

@@ -37,6 +37,8 @@ mod bus;
 mod cache;
 #[cfg(feature = "dynamodb")]
 mod checkpoints;
+#[cfg(feature = "apigateway")]
+pub mod connections;
 #[cfg(feature = "dynamodb")]
 mod delivery;
 #[cfg(feature = "dynamodb")]
@@ -89,6 +91,8 @@ mod staging;
 mod stream;
 #[cfg(feature = "dynamodb")]
 mod transaction;
+#[cfg(feature = "dynamodb")]
+mod watches;
 
 use std::sync::Arc;
 
@@ -133,6 +137,8 @@ struct Inner {
     secrets: aws_sdk_secretsmanager::Client,
     #[cfg(feature = "secrets")]
     known_secrets: secrets::Known,
+    #[cfg(feature = "dynamodb")]
+    watched: watches::KnownWatched,
 }
 
 impl Cloud {
@@ -174,6 +180,8 @@ impl Cloud {
             secrets: access.secrets(),
             #[cfg(feature = "secrets")]
             known_secrets: secrets::known(),
+            #[cfg(feature = "dynamodb")]
+            watched: watches::known(),
             resources,
         }))
     }

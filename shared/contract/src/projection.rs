@@ -36,6 +36,16 @@ pub struct SessionContext {
     pub updated_at: Option<Timestamp>,
 }
 
+/// That the contexts of somebody's sessions changed: the detail of `session.context_updated`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContextUpdated {
+    /// The tenant's product.
+    pub product_id: ProductId,
+    /// The token under which the sessions' events lie.
+    pub token: String,
+}
+
 /// Something on a person's mind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -158,10 +158,20 @@ pub fn judge(
     let nobody = [0_u8; 32];
     let hash = known.map_or(&nobody, |known| known.secret_hash);
     let matches = bool::from(presented.secret_hash().ct_eq(hash));
-    let Some(known) = known.filter(|known| matches && known.revoked_at.is_none_or(|at| now < at))
-    else {
+    match known.filter(|_| matches) {
+        Some(known) => judge_again(known, needs, now),
+        None => Err(Code::InvalidApiKey),
+    }
+}
+
+/// Judges a key again that was presented before, and whose secret was right: it may be revoked by now.
+///
+/// # Errors
+/// `invalid_api_key` or `insufficient_scope`.
+pub fn judge_again(known: Known<'_>, needs: Scope, now: Timestamp) -> Result<(), Code> {
+    if known.revoked_at.is_some_and(|at| at <= now) {
         return Err(Code::InvalidApiKey);
-    };
+    }
     let may = known.scopes.contains(&needs) || known.scopes.contains(&Scope::Admin);
     if may { Ok(()) } else { Err(Code::InsufficientScope) }
 }
@@ -239,6 +249,10 @@ mod tests {
         assert_eq!(judge(&key(), Some(known), Scope::Read, now), Err(Code::InsufficientScope));
         let revoked = Known { revoked_at: Some(now), ..known };
         assert_eq!(judge(&key(), Some(revoked), Scope::Ingest, now), Err(Code::InvalidApiKey));
+        assert_eq!(judge_again(revoked, Scope::Ingest, now), Err(Code::InvalidApiKey));
+        let earlier = Timestamp::from_ms(9);
+        assert_eq!(judge(&key(), Some(revoked), Scope::Ingest, earlier), Ok(()));
+        assert_eq!(judge_again(known, Scope::Read, now), Err(Code::InsufficientScope));
         let admin = Known { scopes: &[Scope::Admin], ..known };
         assert_eq!(judge(&key(), Some(admin), Scope::Read, now), Ok(()));
     }

@@ -12,6 +12,7 @@
 //! - `leases`, `forming`, `outbox`, `parking`: the way to the connector
 //! - `owners`, `event_log`, `heads`, `sessions`, `cells`, `understanding`, `projections`, `rules`: events of sessions,
 //!   what is made of them, and what counts as friction
+//! - `watches`: those who listen to a session's context from afar
 //! - `keys`, `bus`, `accounts`, `whereabouts`: keys, announcements, reading
 //! - `checkpointer`, `expiry`, `retention`, `backup`: upkeep
 
@@ -47,6 +48,7 @@ mod sessions;
 mod staging;
 mod stream;
 mod understanding;
+mod watches;
 mod whereabouts;
 mod workers;
 mod writer;

@@ -9,6 +9,8 @@
 //! - [`ledger`], [`archive`], [`mod@reference`]: what the processor reads and writes
 //! - [`staging`], [`delivery`], [`endpoint`]: the way to the connector
 //! - [`sessions`], [`projections`], [`rules`]: events of sessions in order, what is made of them, and what counts as friction
+//! - [`warehouse`]: where rows go for questions that nobody thought of before
+//! - [`watches`]: those who listen to a session's context, and the way to them
 //! - [`keys`], [`bus`], [`accounts`], [`clock`]: keys, announcements, reading, time
 //! - [`error`]: the world failing
 //! - `faulty` and `laws` (features of these names), `chance`, `steps`: making any implementation fail, and judging it
@@ -38,5 +40,7 @@ pub mod staging;
 #[cfg(any(feature = "faulty", feature = "laws"))]
 pub mod steps;
 pub mod stream;
+pub mod warehouse;
+pub mod watches;
 
 pub use error::{PortError, PortResult};

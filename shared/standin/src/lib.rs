@@ -11,6 +11,7 @@ pub mod lambda;
 pub mod platform;
 mod provision;
 pub mod proxy;
+pub mod websocket;
 
 use std::{
     path::Path,

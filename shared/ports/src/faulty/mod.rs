@@ -11,6 +11,7 @@ mod reading;
 mod sessions;
 mod stream;
 mod understanding;
+mod watches;
 
 use std::{fmt, pin::Pin, sync::Arc};
 

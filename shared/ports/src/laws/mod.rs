@@ -26,6 +26,7 @@ pub mod rescue;
 mod sample;
 pub mod sweeps;
 pub mod understanding;
+pub mod watches;
 
 use crate::PortResult;
 
@@ -38,7 +39,7 @@ macro_rules! laws {
     (fresh: $fresh:expr, run: $run:expr $(,)?) => {
         $crate::laws! { fresh: $fresh, run: $run, of:
             log door staged_door exact_door rescue leases forming outbox counting keeping reading books exact_books
-            event_log heads sessions notices understanding projections rules
+            event_log heads sessions notices understanding projections rules watches
         }
     };
     (fresh: $fresh:expr, run: $run:expr, of: $($port:ident)*) => {
@@ -240,6 +241,17 @@ macro_rules! laws {
         $crate::laws! { @@ $fresh, $run, rules, projections {
             rules_are_read_as_they_were_put,
             rules_are_put_under_a_higher_version_alone,
+        } }
+    };
+    (@ watches $fresh:expr, $run:expr) => {
+        $crate::laws! { @@ $fresh, $run, watches, watches {
+            a_watch_is_kept_until_it_is_forgotten,
+            owners_are_watched_apart,
+            nobody_is_watched_for_ever,
+            a_turn_keeps_what_was_told,
+            of_two_that_tell_one_leaves_a_note,
+            a_turn_that_nobody_ends_is_taken_over,
+            there_is_no_turn_where_nobody_listens,
         } }
     };
     (@@ $fresh:expr, $run:expr, $group:ident, $home:ident { $($law:ident,)* }) => {

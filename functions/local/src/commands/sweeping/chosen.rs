@@ -15,12 +15,14 @@ use friction::{
 };
 use ports::{
     PortResult,
+    bus::{Announcement, Bus},
     clock::{Clock as _, SystemClock},
     rules::RuleBook,
     sessions::{
         Arming, EventLog, Heads, Lane, LoggedEvent, Notices, Sessions, Span, Stored, Sums,
         SweepOutcome,
     },
+    watches::{Watch, Watched},
 };
 use sessionizer::World;
 
@@ -141,5 +143,22 @@ impl<W: World> RuleBook for Chosen<W> {
 
     async fn put_rules(&self, org: &OrgId, rules: &RuleSet) -> PortResult<bool> {
         self.world.put_rules(org, rules).await
+    }
+}
+
+/// Nobody hears of it.
+impl<W: World> Bus for Chosen<W> {
+    async fn publish(&self, _: &[Announcement]) -> PortResult<()> {
+        Ok(())
+    }
+}
+
+impl<W: World> Watched for Chosen<W> {
+    async fn watched(&self, _: Timestamp) -> PortResult<BTreeSet<Owner>> {
+        Ok(BTreeSet::new())
+    }
+
+    async fn watches(&self, _: &Owner) -> PortResult<Vec<Watch>> {
+        Ok(Vec::new())
     }
 }

@@ -1,7 +1,7 @@
 //! A world in which everything is as it is, and nothing that is done is written: it is only remembered.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -14,11 +14,13 @@ use friction::{
 };
 use ports::{
     PortError, PortResult,
+    bus::{Announcement, Bus},
     rules::RuleBook,
     sessions::{
         Arming, EventLog, Heads, Lane, LoggedEvent, Notices, Sessions, Span, Stored, Sums,
         SweepOutcome,
     },
+    watches::{Watch, Watched},
 };
 use sessionizer::World;
 
@@ -164,5 +166,22 @@ impl<W: World> RuleBook for Rehearsal<W> {
 
     async fn put_rules(&self, _: &OrgId, _: &RuleSet) -> PortResult<bool> {
         Err(PortError::permanent("put rules", "a rehearsal changes no rules"))
+    }
+}
+
+/// Nobody hears of it.
+impl<W: World> Bus for Rehearsal<W> {
+    async fn publish(&self, _: &[Announcement]) -> PortResult<()> {
+        Ok(())
+    }
+}
+
+impl<W: World> Watched for Rehearsal<W> {
+    async fn watched(&self, _: Timestamp) -> PortResult<BTreeSet<Owner>> {
+        Ok(BTreeSet::new())
+    }
+
+    async fn watches(&self, _: &Owner) -> PortResult<Vec<Watch>> {
+        Ok(Vec::new())
     }
 }
