@@ -7,6 +7,7 @@ use contract::{
         overview::Overview,
         pages::{EventPage, IncidentPage, SessionPage, SessionView},
         trace::Trace,
+        unusual::UnusualSessions,
     },
     ledger::{LedgerReport, Whereabouts},
     projection::SessionContext,
@@ -15,7 +16,7 @@ use schemars::{Schema, SchemaGenerator};
 
 use crate::parameters::{
     AFTER, CURSOR, EDGES, EVENTS, FLOWS, FROM, HOTSPOTS, ORG, PAGE, PRODUCT, Parameter, RULE,
-    SESSION, SESSIONS_MIN, SORT, STATE, TO,
+    SESSION, SESSIONS_MIN, SORT, STATE, TO, UNUSUAL,
 };
 
 /// An endpoint.
@@ -42,6 +43,7 @@ pub(crate) enum Operation {
     Trace,
     TopFlows,
     FlowGraph,
+    UnusualSessions,
     Sessions,
     Session,
     Incidents,
@@ -108,6 +110,14 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         answer: SchemaGenerator::subschema_for::<FlowGraph>,
     },
     Endpoint {
+        operation: Operation::UnusualSessions,
+        path: "/v1/flows/unusual",
+        id: "unusualSessions",
+        about: "Of the newest 1,000 sessions of a time those that went where hardly anybody goes, the most unusual first.",
+        parameters: &[ORG, PRODUCT, FROM, TO, UNUSUAL],
+        answer: SchemaGenerator::subschema_for::<UnusualSessions>,
+    },
+    Endpoint {
         operation: Operation::Sessions,
         path: "/v1/sessions",
         id: "sessions",
@@ -119,7 +129,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         operation: Operation::Session,
         path: "/v1/sessions/{id}",
         id: "session",
-        about: "One session, with what its scores are made of.",
+        about: "One session, with what its scores are made of, and how unusual its way was.",
         parameters: &[ORG],
         answer: SchemaGenerator::subschema_for::<SessionView>,
     },

@@ -7,7 +7,7 @@
 //!
 //! - `endpoints`, `parameters`, `openapi`: the table, what can be asked, and the description made of both
 //! - `auth`, `query`, `cursor`: who asks, what for, and from where on
-//! - `numbers`, `lists`, `replay`, `context`, `books`: the answers
+//! - `numbers`, `unusual`, `lists`, `replay`, `context`, `books`: the answers
 //! - [`listening`]: what is asked and told where a session's context is listened to
 //! - `stream` (feature `websocket`): a session's context as it changes
 //! - `problem`: every refusal, mapped to its status in one place
@@ -37,6 +37,7 @@ mod replay;
 pub mod standalone;
 #[cfg(feature = "websocket")]
 mod stream;
+mod unusual;
 
 use std::sync::{Arc, LazyLock};
 
@@ -64,6 +65,7 @@ pub use auth::Caller;
 pub use context::context_of;
 pub use cursor::CursorKey;
 pub use problem::Refusal;
+pub use unusual::unusual_of;
 
 use crate::{
     endpoints::{ENDPOINTS, Endpoint, Operation},
@@ -172,6 +174,7 @@ where
             Operation::Trace => self.trace(&asking.call()?).await,
             Operation::TopFlows => self.top_flows(&asking.call()?).await,
             Operation::FlowGraph => self.flow_graph(&asking.call()?).await,
+            Operation::UnusualSessions => self.unusual_sessions(&asking.call()?).await,
             Operation::Sessions => self.sessions(&asking.call()?).await,
             Operation::Session => self.session(&asking.call()?).await,
             Operation::Incidents => self.incidents(&asking.call()?).await,

@@ -13,7 +13,7 @@ use contract::{
 use friction::change::{SessionState, StoredIncident, StoredSession};
 use ports::{
     clock::Clock,
-    sessions::{IncidentQuery, SessionQuery, Span, Understanding},
+    sessions::{IncidentQuery, SessionQuery, Span, Sums, Understanding},
 };
 
 use crate::{
@@ -22,9 +22,10 @@ use crate::{
     parameters::{self, CURSOR, PAGE},
     problem::Refusal,
     query::Call,
+    unusual::unusual_of,
 };
 
-impl<W: Understanding, C: Clock, E> Insights<W, C, E> {
+impl<W: Understanding + Sums, C: Clock, E> Insights<W, C, E> {
     pub(crate) async fn sessions(&self, call: &Call) -> Result<Response, Refusal> {
         let limit = call.query.count(&PAGE)?;
         let place = self.place(call)?;
@@ -51,7 +52,8 @@ impl<W: Understanding, C: Clock, E> Insights<W, C, E> {
     pub(crate) async fn session(&self, call: &Call) -> Result<Response, Refusal> {
         let found = self.world.session(&call.org, &call.session_id()?).await?;
         let (_, stored) = found.ok_or(Code::NotFound)?;
-        Ok(Json(view(stored)).into_response())
+        let unusual = unusual_of(&self.world, &stored.session).await?;
+        Ok(Json(SessionView { unusual, ..view(stored) }).into_response())
     }
 
     pub(crate) async fn incidents(&self, call: &Call) -> Result<Response, Refusal> {
@@ -98,7 +100,8 @@ fn known<T>(place: Option<Option<T>>) -> Result<Option<T>, Refusal> {
 
 /// A session as it is told.
 fn view(stored: StoredSession) -> SessionView {
-    SessionView { state: state(stored.state), revision: stored.revision, session: stored.session }
+    let StoredSession { session, revision, state: held, .. } = stored;
+    SessionView { state: state(held), revision, session, unusual: None }
 }
 
 /// Where a session is, as it is told.

@@ -124,6 +124,11 @@ pub(crate) const FLOWS: Parameter = Parameter {
     grammar: Grammar::Count { min: 1, max: 100, usual: 10 },
     about: "At most so many ways.",
 };
+pub(crate) const UNUSUAL: Parameter = Parameter {
+    name: "limit",
+    grammar: Grammar::Count { min: 1, max: 100, usual: 10 },
+    about: "At most so many sessions.",
+};
 pub(crate) const EDGES: Parameter = Parameter {
     name: "limit",
     grammar: Grammar::Count { min: 1, max: 1_000, usual: 200 },

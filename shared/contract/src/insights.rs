@@ -4,6 +4,7 @@
 //! - [`asked`]: what an answer is about, and what it is based on
 //! - [`overview`], [`hotspots`], [`trace`]: sums and means over sessions
 //! - [`flows`]: which way people go
+//! - [`unusual`]: sessions that went where hardly anybody goes
 //! - [`pages`]: sessions, incidents and events themselves
 
 pub mod asked;
@@ -12,6 +13,7 @@ pub mod hotspots;
 pub mod overview;
 pub mod pages;
 pub mod trace;
+pub mod unusual;
 
 use serde::{Deserialize, Serialize};
 

@@ -19,5 +19,5 @@ pub use counting::contribute;
 pub use graph::{DEPENDENCY_MIN, Graph, GraphEdge, graph};
 pub use tasks::task_runs;
 pub use top::{DropOff, FlowSort, TopFlow, TopFlows, TopQuestion, names_of_steps, top};
-pub use unusual::unusual;
+pub use unusual::{Surprise, Usual};
 pub use ways::{flows, path};

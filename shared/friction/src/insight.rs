@@ -10,6 +10,7 @@ pub mod period;
 mod replay;
 mod rows;
 mod trace;
+mod unusual;
 
 pub use flows::{flow_graph, top_flows};
 pub use hotspots::{HotspotQuestion, SESSIONS_MIN, hotspots};
@@ -18,6 +19,7 @@ pub use period::Period;
 pub use replay::Replay;
 pub use rows::Rows;
 pub use trace::trace;
+pub use unusual::{unusual, unusual_sessions};
 
 use std::collections::BTreeMap;
 

@@ -18,6 +18,7 @@ async fn every_described_path_is_a_route_and_the_contracts_paths_are_described()
         "/v1/insights/trace",
         "/v1/flows/top",
         "/v1/flows/graph",
+        "/v1/flows/unusual",
         "/v1/sessions",
         "/v1/sessions/{id}",
         "/v1/incidents",

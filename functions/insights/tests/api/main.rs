@@ -18,4 +18,5 @@ mod numbers;
 mod replay;
 #[cfg(feature = "websocket")]
 mod stream;
+mod unusual;
 mod world;

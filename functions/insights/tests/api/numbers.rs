@@ -46,6 +46,7 @@ async fn nothing_is_empty_and_no_number_is_invented() {
         ("/v1/insights/trace", "pillars"),
         ("/v1/flows/top", "flows"),
         ("/v1/flows/graph", "edges"),
+        ("/v1/flows/unusual", "sessions"),
         ("/v1/sessions", "sessions"),
         ("/v1/incidents", "incidents"),
     ] {

@@ -19,7 +19,7 @@ use friction::{
 use ports::{
     PortResult,
     reference::Organisations,
-    sessions::{EventLog, IncidentQuery, Span, Understanding},
+    sessions::{EventLog, IncidentQuery, Span, Sums, Understanding},
 };
 use serde::Serialize;
 
@@ -87,7 +87,7 @@ async fn find<W: Understanding + Organisations>(
     Ok(None)
 }
 
-async fn explain<W: Understanding + EventLog>(
+async fn explain<W: Understanding + EventLog + Sums>(
     world: &W,
     owner: &Owner,
     stored: StoredSession,
@@ -112,7 +112,9 @@ async fn explain<W: Understanding + EventLog>(
             break;
         }
     }
-    Ok(Explanation::new(view(stored), incidents, timeline))
+    let unusual = insights::unusual_of(world, &stored.session).await?;
+    let view = SessionView { unusual, ..view(stored) };
+    Ok(Explanation::new(view, incidents, timeline))
 }
 
 impl Explanation {

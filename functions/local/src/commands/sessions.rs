@@ -126,7 +126,7 @@ pub(super) fn view(stored: StoredSession) -> SessionView {
         SessionState::Closed => Told::Closed,
         SessionState::Superseded => Told::Superseded,
     };
-    SessionView { state, revision, session }
+    SessionView { state, revision, session, unusual: None }
 }
 
 async fn in_sessions<W: Understanding>(

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::asked::Asked;
+use super::{asked::Asked, unusual::Unusual};
 use crate::{
     Event, Timestamp,
     incident::Incident,
@@ -36,6 +36,9 @@ pub struct SessionView {
     /// The session.
     #[serde(flatten)]
     pub session: Session,
+    /// How unusual its way was. Absent in lists, without flows, and where fewer than five actors say what is usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unusual: Option<Unusual>,
 }
 
 /// Where a session is.

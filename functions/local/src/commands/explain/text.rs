@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::{Event, EventId, incident::Incident, session::Session};
+use contract::{Event, EventId, incident::Incident, insights::unusual::RareStep, session::Session};
 
 use super::Explanation;
 use crate::{
@@ -38,6 +38,18 @@ fn head(told: &Explanation) -> String {
         lasting(session.metrics.duration_ms),
         lasting(session.metrics.active_ms),
     );
+    if let Some(unusual) = &told.session.unusual {
+        let RareStep { from, to, likelihood } = &unusual.rarest;
+        text.push_str(&format!(
+            "  its way is more unusual than {:.0} % of {} flows: {:.2} bits a step; the rarest of them is {} → {}, {:.1} %\n",
+            unusual.percentile,
+            unusual.flows,
+            unusual.bits_per_step,
+            plain(from),
+            plain(to),
+            likelihood * 100.0,
+        ));
+    }
     let bounds = session.bounds;
     for (is_so, why) in [
         (bounds.cut_before, "it goes on from an earlier session: activity without a pause is cut"),
