@@ -1,10 +1,13 @@
 //! The description of the API in OpenAPI 3.1, made of the table of endpoints and of the answers' types.
 
-use contract::problem::Problem;
+use contract::{EventId, problem::Problem};
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use crate::endpoints::{ENDPOINTS, Endpoint, Operation};
+use crate::{
+    endpoints::{ENDPOINTS, Endpoint, Operation},
+    parameters::SESSION,
+};
 
 /// The description.
 pub(crate) fn document() -> Value {
@@ -74,15 +77,21 @@ fn path(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Value {
         "operationId": endpoint.id,
         "summary": endpoint.about,
         "security": security,
-        "parameters": parameters(endpoint),
+        "parameters": parameters(endpoint, generator),
         "responses": responses,
     } })
 }
 
-fn parameters(endpoint: &Endpoint) -> Vec<Value> {
-    let in_path = endpoint.path.contains("{id}").then(
-        || json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } }),
-    );
+fn parameters(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Vec<Value> {
+    let id = if endpoint.operation == Operation::Whereabouts {
+        generator.subschema_for::<EventId>().to_value()
+    } else {
+        SESSION.schema()
+    };
+    let in_path = endpoint
+        .path
+        .contains("{id}")
+        .then(|| json!({ "name": "id", "in": "path", "required": true, "schema": id }));
     let in_query = endpoint.parameters.iter().map(|parameter| {
         json!({
             "name": parameter.name,

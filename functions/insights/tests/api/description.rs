@@ -89,6 +89,41 @@ async fn a_described_bound_is_the_bound() {
 }
 
 #[tokio::test]
+async fn what_the_description_admits_is_not_called_malformed() {
+    let world = World::open().await;
+    let document = world.document().await;
+    let (mut admitted, mut ruled_out) = (0, 0);
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for parameter in item["get"]["parameters"].as_array().unwrap() {
+            let name = parameter["name"].as_str().unwrap();
+            // No schema says what is signed, or which organisations a key has.
+            if parameter["schema"]["type"] == "integer" || ["cursor", "org"].contains(&name) {
+                continue;
+            }
+            let schema =
+                json!({ "components": document["components"], "allOf": [parameter["schema"]] });
+            let said = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+            for text in TEXTS {
+                let encoded = text.replace('#', "%23").replace('õ', "%C3%B5").replace(' ', "%20");
+                let target = match parameter["in"].as_str().unwrap() {
+                    "path" => path.replace("{id}", &encoded),
+                    _ => format!("{}?{name}={encoded}", path.replace("{id}", SESSION)),
+                };
+                let status = world.get(&world.keys.acme, &target).await.status;
+                if said.is_valid(&json!(text)) {
+                    assert_ne!(status, 400, "{target}");
+                    admitted += 1;
+                } else {
+                    assert!((400..500).contains(&status), "{status} {target}");
+                    ruled_out += 1;
+                }
+            }
+        }
+    }
+    assert!(admitted >= 30 && ruled_out >= 100, "{admitted} {ruled_out}");
+}
+
+#[tokio::test]
 async fn the_description_needs_no_key_and_everything_else_says_it_needs_one() {
     let world = World::open().await;
     for (path, item) in world.document().await["paths"].as_object().unwrap() {
@@ -110,3 +145,19 @@ fn collect<'a>(value: &'a Value, references: &mut Vec<&'a str>) {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
+
+const SESSION: &str = "s_0123456789abcdef0123456789abcdef";
+const TEXTS: [&str; 12] = [
+    "a",
+    "a.b",
+    "õ",
+    "0#0",
+    "x ",
+    SESSION,
+    "s_0123456789ABCDEF0123456789abcdef",
+    "2025-10-09T00:00:00.000Z",
+    "2025-10-09T00:00:00.000Z#e.1",
+    "2025-13-09T00:00:00.000Z#e.1",
+    "rage_click",
+    "open",
+];
