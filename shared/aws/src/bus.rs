@@ -14,13 +14,21 @@ use crate::{Cloud, fault::port_error, jitter, resources::Resource};
 impl Bus for Cloud {
     async fn publish(&self, announcements: &[Announcement]) -> PortResult<()> {
         let bus = self.resources().name(Resource::Bus)?;
-        for part in announcements.chunks(ENTRIES_MAX) {
-            self.put_announcements(
-                part.iter().map(|announcement| entry(announcement, bus)).collect(),
-            )
-            .await?;
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        for announcement in announcements {
+            let entry = entry(announcement, bus);
+            let size = size(&entry);
+            if entries.len() >= ENTRIES_MAX || (!entries.is_empty() && bytes + size > BYTES_MAX) {
+                self.put_announcements(std::mem::take(&mut entries)).await?;
+                bytes = 0;
+            }
+            bytes += size;
+            entries.push(entry);
         }
-        Ok(())
+        if entries.is_empty() {
+            return Ok(());
+        }
+        self.put_announcements(entries).await
     }
 }
 
@@ -69,9 +77,18 @@ fn entry(announcement: &Announcement, bus: &str) -> PutEventsRequestEntry {
         .build()
 }
 
+/// What the service takes an entry for.
+fn size(entry: &PutEventsRequestEntry) -> usize {
+    let texts = [entry.source(), entry.detail_type(), entry.detail()];
+    TIME_BYTES + texts.into_iter().flatten().map(str::len).sum::<usize>()
+}
+
 /// What a rule matches.
 const SOURCE: &str = "tribometer";
 const ENTRIES_MAX: usize = 10;
+/// One call takes 256 KB.
+const BYTES_MAX: usize = 256 * 1024;
+const TIME_BYTES: usize = 14;
 const TRIES_MAX: u32 = 5;
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);

@@ -43,17 +43,23 @@ pub mod connections;
 mod delivery;
 #[cfg(feature = "dynamodb")]
 mod directory;
+#[cfg(feature = "dynamodb")]
+mod event_log;
 mod fault;
 #[cfg(all(feature = "dynamodb", feature = "eventbridge"))]
 mod forming;
 #[cfg(feature = "dynamodb")]
 mod forwarded;
+#[cfg(feature = "dynamodb")]
+mod heads;
 #[cfg(all(feature = "dynamodb", feature = "kinesis"))]
 mod intake;
 #[cfg(feature = "dynamodb")]
 mod item;
 #[cfg(any(feature = "dynamodb", feature = "eventbridge", feature = "kinesis"))]
 mod jitter;
+#[cfg(feature = "dynamodb")]
+mod journal;
 #[cfg(feature = "dynamodb")]
 mod keys;
 #[cfg(all(feature = "dynamodb", feature = "eventbridge"))]
@@ -70,6 +76,8 @@ mod on_failure;
 mod outbox;
 #[cfg(all(feature = "dynamodb", feature = "eventbridge"))]
 mod parking;
+#[cfg(feature = "dynamodb")]
+mod projections;
 #[cfg(all(feature = "dynamodb", feature = "secrets"))]
 mod pseudonyms;
 #[cfg(all(feature = "dynamodb", feature = "kinesis", feature = "s3"))]
@@ -81,8 +89,12 @@ mod reference;
 pub mod resources;
 #[cfg(feature = "dynamodb")]
 mod rows;
+#[cfg(feature = "dynamodb")]
+mod rules;
 #[cfg(feature = "secrets")]
 pub mod secrets;
+#[cfg(feature = "dynamodb")]
+mod sessions;
 #[cfg(feature = "dynamodb")]
 mod shelf;
 #[cfg(all(feature = "dynamodb", feature = "kinesis"))]
@@ -91,6 +103,8 @@ mod staging;
 mod stream;
 #[cfg(feature = "dynamodb")]
 mod transaction;
+#[cfg(feature = "dynamodb")]
+mod understanding;
 #[cfg(feature = "dynamodb")]
 mod watches;
 
@@ -111,6 +125,14 @@ struct Inner {
     assignments: reference::Assignments,
     #[cfg(feature = "dynamodb")]
     api_keys: keys::Known,
+    #[cfg(feature = "dynamodb")]
+    armed: heads::Armed,
+    #[cfg(all(feature = "dynamodb", feature = "eventbridge"))]
+    places: sessions::notices::Places,
+    #[cfg(feature = "dynamodb")]
+    rules: rules::Known,
+    #[cfg(feature = "dynamodb")]
+    summed: sessions::Summed,
     #[cfg(all(feature = "dynamodb", feature = "secrets"))]
     pseudonyms: pseudonyms::Pseudonyms,
     #[cfg(feature = "dynamodb")]
@@ -154,6 +176,14 @@ impl Cloud {
             assignments: reference::assignments(),
             #[cfg(feature = "dynamodb")]
             api_keys: keys::known(),
+            #[cfg(feature = "dynamodb")]
+            armed: heads::armed(),
+            #[cfg(all(feature = "dynamodb", feature = "eventbridge"))]
+            places: sessions::notices::Places::default(),
+            #[cfg(feature = "dynamodb")]
+            rules: rules::known(),
+            #[cfg(feature = "dynamodb")]
+            summed: sessions::Summed::default(),
             #[cfg(all(feature = "dynamodb", feature = "secrets"))]
             pseudonyms: pseudonyms::Pseudonyms::default(),
             #[cfg(feature = "dynamodb")]

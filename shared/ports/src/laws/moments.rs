@@ -21,7 +21,7 @@ use super::{
     sample::{Kind, event, id, now, org},
     there,
 };
-use crate::sessions::{Arming, EventLog, Heads, LoggedEvent, Sessions, Span, SweepOutcome};
+use crate::sessions::{Arming, EventLog, Heads, Lane, LoggedEvent, Sessions, Span, SweepOutcome};
 
 pub(super) const MINUTE_MS: i64 = 60_000;
 
@@ -182,7 +182,19 @@ pub(super) async fn sweep<W: Heads>(world: &W, owner: &Owner) -> Sweep {
     }
 }
 
-/// Stores sessions and incidents of one owner.
+/// Commits a sweep and posts what it leaves in the journal.
+pub(super) async fn commit<W: Sessions>(world: &W, sweep: Sweep) -> SweepOutcome {
+    let outcome = ok(world.commit(sweep).await);
+    post(world).await;
+    outcome
+}
+
+/// Posts until the journal is empty.
+pub(super) async fn post<W: Sessions>(world: &W) {
+    while ok(world.post(Lane { index: 0, of: 1 }).await) > 0 {}
+}
+
+/// Stores sessions and incidents of one owner, and posts them.
 pub(super) async fn store<W: Heads + Sessions>(
     world: &W,
     owner: &Owner,
@@ -194,7 +206,7 @@ pub(super) async fn store<W: Heads + Sessions>(
         incidents: incidents.to_vec(),
         ..sweep(world, owner).await
     };
-    assert_eq!(ok(world.commit(sweep).await), SweepOutcome::Committed);
+    assert_eq!(commit(world, sweep).await, SweepOutcome::Committed);
 }
 
 pub(super) fn session_ids(sessions: &[StoredSession]) -> Vec<SessionId> {

@@ -11,8 +11,8 @@ use friction::{
 
 use super::{
     moments::{
-        MINUTE_MS, always, cell, cell_key, incident, incident_ids, minute, notice, owner, session,
-        session_ids, store, sweep,
+        MINUTE_MS, always, cell, cell_key, commit, incident, incident_ids, minute, notice, owner,
+        session, session_ids, store, sweep,
     },
     ok, there,
 };
@@ -32,10 +32,6 @@ async fn every_cell<W: Sums>(world: &W, tenant: &str) -> Cells {
         all.extend(ok(world.cells(&always(tenant), kind).await));
     }
     all
-}
-
-async fn commit<W: Sessions>(world: &W, sweep: Sweep) -> SweepOutcome {
-    ok(world.commit(sweep).await)
 }
 
 /// What a sweep may hold, all of it.

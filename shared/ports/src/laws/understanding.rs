@@ -9,8 +9,8 @@ use friction::{
 
 use super::{
     moments::{
-        always, cell, cell_key, incident, incident_ids, minute, owner, session, session_ids, store,
-        sweep,
+        always, cell, cell_key, commit, incident, incident_ids, minute, owner, session,
+        session_ids, store, sweep,
     },
     ok,
     sample::org,
@@ -163,7 +163,7 @@ pub async fn tenants_see_their_own<W: Heads + Sessions + Sums + Understanding>(w
             sessions: vec![session],
             ..sweep(&world, owner).await
         };
-        assert_eq!(ok(world.commit(sweep).await), SweepOutcome::Committed);
+        assert_eq!(commit(&world, sweep).await, SweepOutcome::Committed);
     }
     let own = session(&acme, minute(0));
     let id = &own.session.session_id;
@@ -297,7 +297,7 @@ pub async fn cells_are_read_by_kind_day_and_product<W: Heads + Sessions + Sums>(
     let own = [&edge, &later, &second, &first, &before].map(Clone::clone);
     for (owner, cells) in [(&athena, vec![other.clone()]), (&anna, own.to_vec())] {
         let sweep = Sweep { cells: cells.into_iter().collect(), ..sweep(&world, owner).await };
-        assert_eq!(ok(world.commit(sweep).await), SweepOutcome::Committed);
+        assert_eq!(commit(&world, sweep).await, SweepOutcome::Committed);
     }
     let read = async |from: Timestamp, to: Timestamp, product: Option<&Owner>| {
         let product = product.map(|owner| owner.product.clone());
