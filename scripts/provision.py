@@ -33,6 +33,7 @@ def main():
         account.switch_epoch()
     else:
         account.pseudonym_keys(arguments.pseudonyms)
+        account.cursor_key()
     if credentials:
         account.connector(credentials, arguments.replace)
     account.tell_how_to_verify()
@@ -66,6 +67,7 @@ class Stage:
         suffix = "" if name == "prod" else f"-{name}"
         self.pseudonym_secret = f"friction/pseudonym-keys{suffix}"
         self.connector_secret = f"friction/connector{suffix}"
+        self.cursor_secret = f"friction/cursor-key{suffix}"
         self.secrets_alias = f"alias/friction-secrets{suffix}"
         self._suffix = suffix
 
@@ -148,6 +150,14 @@ class Account:
             keys["rootKeys"] = {"1": secrets.token_hex(32)}
         self._create(name, keys, "pseudonym roots by epoch, and the key of what is set aside")
 
+    def cursor_key(self):
+        """The key that signs cursors of lists. Whoever loses it makes callers begin their lists anew, and no more."""
+        name = self.stage.cursor_secret
+        if self._exists(name):
+            print(f"exists  {name}, untouched")
+            return
+        self._create(name, {"version": FORM, "cursorKey": secrets.token_hex(32)}, "key of the cursors of lists")
+
     def new_epoch(self):
         """A new root beside the old ones: from then on tokens cannot be linked to earlier ones."""
         name = self.stage.pseudonym_secret
@@ -217,6 +227,8 @@ class Account:
         name = self.stage.pseudonym_secret
         if not self._exists(name):
             sys.exit(f"provision: there is no secret {name}: run scripts/provision --stage {self.stage.name} first")
+        if not self._exists(self.stage.cursor_secret):
+            sys.exit(f"provision: there is no secret {self.stage.cursor_secret}: run scripts/provision --stage {self.stage.name} first")
         keys = self._read_keys()
         print(f"SecretsKeyArn={self._key(self.stage.secrets_alias) or ''}")
         key = "" if "rootKeys" in keys else self._key(self.stage.epoch_alias(keys["currentEpoch"]))
@@ -227,7 +239,7 @@ class Account:
 
     def tell_how_to_verify(self):
         print("verify with (none of them shows a value):")
-        for name in (self.stage.pseudonym_secret, self.stage.connector_secret):
+        for name in (self.stage.pseudonym_secret, self.stage.cursor_secret, self.stage.connector_secret):
             print(f"  aws secretsmanager describe-secret --region {REGION} --secret-id {name} --query '[Name,KmsKeyId,LastChangedDate]'")
         print(f"  aws kms get-key-rotation-status --region {REGION} --key-id $(aws kms describe-key --region {REGION} --key-id {self.stage.secrets_alias} --query KeyMetadata.KeyId --output text)")
         print(f"next: scripts/deploy --stage {self.stage.name}")
@@ -266,6 +278,7 @@ def _explain(arguments, stage):
         print(f"  let {stage.pseudonym_secret} name the next epoch, whose key lies in KMS")
     else:
         print(f"  make the secret {stage.pseudonym_secret} unless it exists; the pseudonyms' root lies in {where}")
+        print(f"  make the secret {stage.cursor_secret} unless it exists")
     if arguments.connector:
         what = "write a new version of" if arguments.replace else "make, unless it exists,"
         print(f"  {what} the secret {stage.connector_secret} from {arguments.connector}, whose form is right")

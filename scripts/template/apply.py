@@ -20,7 +20,8 @@ import botocore.exceptions
 from template.there import There, resources_of_the_code
 from template.translate import read, translate
 
-SECRET = re.compile(r"^friction/pseudonym-keys")
+PSEUDONYMS = re.compile(r"^friction/pseudonym-keys")
+CURSORS = re.compile(r"^friction/cursor-key")
 
 
 def main():
@@ -70,9 +71,10 @@ class Maker:
             for logical, properties in there.of_type(kind).items():
                 maker(logical, properties)
                 made[kind] = made.get(kind, 0) + 1
-        for name in sorted({value for value in variables(there) if SECRET.match(value)}):
-            self.secret(name)
-            made["secrets"] = made.get("secrets", 0) + 1
+        for form, keys in ((PSEUDONYMS, pseudonym_keys), (CURSORS, cursor_key)):
+            for name in sorted({value for value in variables(there) if form.match(value)}):
+                self.secret(name, keys())
+                made["secrets"] = made.get("secrets", 0) + 1
         return made
 
     def table(self, _, properties):
@@ -109,13 +111,7 @@ class Maker:
     def queue(self, logical, properties):
         self._once(lambda: self.sqs.create_queue(QueueName=properties.get("QueueName", logical)), "QueueNameExists")
 
-    def secret(self, name):
-        keys = {
-            "version": 1,
-            "currentEpoch": 1,
-            "rootKeys": {"1": secrets.token_hex(32)},
-            "sealKey": secrets.token_hex(32),
-        }
+    def secret(self, name, keys):
         self._once(
             lambda: self.secrets.create_secret(Name=name, SecretString=json.dumps(keys)), "ResourceExistsException"
         )
@@ -127,6 +123,17 @@ class Maker:
         except botocore.exceptions.ClientError as error:
             if error.response["Error"]["Code"] not in exists:
                 raise
+
+
+def pseudonym_keys():
+    """What scripts/provision would make."""
+    roots = {"1": secrets.token_hex(32)}
+    return {"version": 1, "currentEpoch": 1, "rootKeys": roots, "sealKey": secrets.token_hex(32)}
+
+
+def cursor_key():
+    """What scripts/provision would make."""
+    return {"version": 1, "cursorKey": secrets.token_hex(32)}
 
 
 def variables(there):
@@ -162,14 +169,21 @@ def plan(there):
         for mapping in there.of_type("AWS::Lambda::EventSourceMapping").values()
     ]
     schedules = [
-        {"function": called(schedule["Target"]["Arn"]), "everySeconds": seconds(schedule["ScheduleExpression"])}
+        {
+            "function": called(schedule["Target"]["Arn"]),
+            "everySeconds": seconds(schedule["ScheduleExpression"]),
+            "input": schedule["Target"]["Input"],
+        }
         for schedule in there.of_type("AWS::Scheduler::Schedule").values()
     ]
     return {
         "functions": functions,
         "eventSourceMappings": mappings,
         "schedules": schedules,
-        "http": there.functions["ingest"].properties["FunctionName"],
+        "http": {
+            "door": there.functions["ingest"].properties["FunctionName"],
+            "insights": there.functions["insights"].properties["FunctionName"],
+        },
     }
 
 
@@ -180,8 +194,8 @@ def consumer(function):
 
 def seconds(expression):
     """rate(5 minutes) in seconds."""
-    number, unit = re.fullmatch(r"rate\((\d+) (minute|minutes|hour|hours)\)", expression).groups()
-    return int(number) * (60 if unit.startswith("minute") else 3600)
+    number, unit = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression).groups()
+    return int(number) * {"minute": 60, "hour": 3600, "day": 86400}[unit]
 
 
 def names(there):

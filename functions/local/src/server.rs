@@ -1,12 +1,6 @@
 //! `tribo local`: the suite as a long-running server on one machine.
 
-use std::{
-    fs::{File, TryLockError},
-    future::IntoFuture as _,
-    net::SocketAddr,
-    path::Path,
-    time::Duration,
-};
+use std::{fs::File, future::IntoFuture as _, net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::{Context as _, bail};
 use axum::middleware;
@@ -106,14 +100,9 @@ fn settings(args: &LocalArgs) -> anyhow::Result<SuiteSettings> {
 /// server would take away under their hands.
 pub(crate) fn only_server(data_dir: &Path) -> anyhow::Result<File> {
     let cannot = || format!("cannot write to {}", data_dir.display());
-    std::fs::create_dir_all(data_dir).with_context(cannot)?;
-    let lock = File::create(data_dir.join(LOCK)).with_context(cannot)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => {
-            bail!("another `tribo local` runs on {}: stop it first", data_dir.display())
-        }
-        Err(TryLockError::Error(error)) => Err(error).with_context(cannot),
+    match embedded::serve_alone(data_dir).with_context(cannot)? {
+        Some(lock) => Ok(lock),
+        None => bail!("another server runs on {}: stop it first", data_dir.display()),
     }
 }
 
@@ -250,7 +239,6 @@ fn ended() -> std::io::Result<impl Future<Output = ()>> {
 }
 
 const FIRST_ORG: &str = "default";
-const LOCK: &str = "server.lock";
 const SWEEP_MIN: Duration = Duration::from_millis(500);
 const TICKS_AT_ONCE: usize = 8;
 /// How long requests under way may take to be answered after a stop.

@@ -3,7 +3,6 @@
 
 mod connection;
 mod function;
-mod sessions;
 
 use std::{
     collections::BTreeSet,
@@ -32,7 +31,10 @@ use ports::{
 };
 use processor::Processor;
 use pump::{Pump, Settings, redrive};
-use sessionizer::Sessionizer;
+use sessionizer::{
+    Sessionizer,
+    standalone::{self, Standalone},
+};
 use tokio::{
     sync::{Mutex, broadcast::error::RecvError, watch},
     task::JoinSet,
@@ -41,7 +43,6 @@ use tokio::{
 
 pub(crate) use self::connection::{Mock, SIGNING_SECRET, copy_signing_secret};
 use self::function::{ForcedProcessor, ProcessorFunction};
-use self::sessions::LocalSessionizer;
 use crate::open;
 
 /// How a suite is run.
@@ -115,7 +116,7 @@ pub(crate) struct Suite {
     pub(crate) world: Store,
     batcher: Arc<LocalBatcher>,
     processor: Arc<LocalProcessor>,
-    pub(crate) sessionizer: Arc<LocalSessionizer>,
+    pub(crate) sessionizer: Arc<Standalone>,
     mock: Option<Arc<Mock>>,
     config: Config,
     urgent_settle: Duration,
@@ -167,9 +168,9 @@ impl Suite {
         let mut tasks = suite.running.tasks.lock().await;
         tasks.spawn(suite.clone().pump(stopping.clone()));
         let (sessionizer, world) = (Arc::clone(&suite.sessionizer), suite.world.clone());
-        tasks.spawn(sessions::pump(Arc::clone(&sessionizer), world, stopping.clone()));
-        tasks.spawn(sessions::compact(Arc::clone(&sessionizer), stopping.clone()));
-        tasks.spawn(sessions::sweep(sessionizer, settings.sweep, stopping.clone()));
+        tasks.spawn(standalone::pump(Arc::clone(&sessionizer), world, stopping.clone()));
+        tasks.spawn(standalone::compact(Arc::clone(&sessionizer), stopping.clone()));
+        tasks.spawn(standalone::sweep(sessionizer, settings.sweep, stopping.clone()));
         tasks.spawn(suite.clone().hurry(stopping));
         drop(tasks);
         Ok(suite)
@@ -215,6 +216,7 @@ impl Suite {
         if let Err(error) = redrive(&self.world, &forced, CONSUMER).await {
             tracing::error!(%error, "the redrive of given-up batches failed: {error}");
         }
+        standalone::redrive(Arc::clone(&self.sessionizer), &self.world).await;
     }
 
     /// Stops, after processing what the stream holds: at most `patience`, since everything is durable anyway.

@@ -1,6 +1,6 @@
 //! One invocation of the Lambda entry points: a batch from the stream, or what was given up and is tried once more.
 
-use std::{cmp::Ordering, time::Duration};
+use std::cmp::Ordering;
 
 use contract::{
     Timestamp,
@@ -40,7 +40,7 @@ impl<W: World + Checkpoints, C: Clock> Processor<W, C> {
         }
         if result.as_ref().map_or(true, |answer| *answer != PartialBatchAnswer::done()) {
             let now = self.clock().now();
-            tokio::time::sleep(pause(config.backoff, deadline.map(|end| end.since_ms(now)))).await;
+            tokio::time::sleep(pump::pause(config.backoff, deadline.map(|end| end.since_ms(now)))).await;
         }
         result
     }
@@ -75,14 +75,6 @@ fn finished<'a>(batch: &'a RecordBatch, answer: &PartialBatchAnswer) -> Option<&
     sequences.filter(before).max_by(|a, b| sequence_order(a, b))
 }
 
-/// How long to wait: never into the time that the answer needs.
-fn pause(longest: Duration, left_ms: Option<i64>) -> Duration {
-    let left = left_ms.map(|left| u64::try_from(left - ANSWER_MS).unwrap_or(0));
-    left.map_or(longest, |left| longest.min(Duration::from_millis(left)))
-}
-
-const ANSWER_MS: i64 = 5_000;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,14 +98,5 @@ mod tests {
         let resume = |index: usize| PartialBatchAnswer::resume_at(&batch.records[index]);
         assert_eq!(finished(&batch, &resume(2)), Some("10"));
         assert_eq!(finished(&batch, &resume(0)), None);
-    }
-
-    #[test]
-    fn the_pause_leaves_time_to_answer() {
-        let longest = Duration::from_secs(20);
-        assert_eq!(pause(longest, None), longest);
-        assert_eq!(pause(longest, Some(60_000)), longest);
-        assert_eq!(pause(longest, Some(15_000)), Duration::from_secs(10));
-        assert_eq!(pause(longest, Some(-1)), Duration::ZERO);
     }
 }

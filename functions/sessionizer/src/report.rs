@@ -81,5 +81,15 @@ pub(crate) fn compacted(report: &CompactReport, duration_ms: i64) {
     );
 }
 
+#[cfg(feature = "lambda")]
+pub(crate) fn backlog(oldest_due_ms: i64) {
+    tracing::info!(target: METRICS, stage = STAGE, oldest_due_ms);
+}
+
+#[cfg(feature = "lambda")]
+pub(crate) fn redriven(finished: usize, left: usize) {
+    tracing::info!(target: METRICS, stage = STAGE, redriven = finished, redrive_left = left);
+}
+
 const METRICS: &str = "metrics";
 const STAGE: &str = "sessionizer";

@@ -15,6 +15,7 @@ use friction::{
     reconcile::{self, Work},
     rules::{RuleSet, Rules},
 };
+use futures::future::join_all;
 use ports::{
     PortResult,
     clock::Clock,
@@ -59,7 +60,33 @@ impl<W: World, C: Clock> Sessionizer<W, C> {
     /// # Errors
     /// Nobody can be found, or nothing can be announced. What was committed stays and is announced by the next sweep.
     pub async fn sweep(&self, lane: Lane, deadline: Option<Timestamp>) -> PortResult<SweepReport> {
+        self.sweep_lanes(&[lane], deadline).await
+    }
+
+    /// The same for several lanes side by side. One that fails does not hold up the others.
+    ///
+    /// # Errors
+    /// As [`Self::sweep`].
+    pub async fn sweep_lanes(
+        &self,
+        lanes: &[Lane],
+        deadline: Option<Timestamp>,
+    ) -> PortResult<SweepReport> {
         let started = self.clock.now();
+        let (mut report, mut failed) = (SweepReport::default(), None);
+        for worked in join_all(lanes.iter().map(|lane| self.work_up(*lane, deadline))).await {
+            match worked {
+                Ok(part) => report.add(&part),
+                Err(error) => failed = Some(error),
+            }
+        }
+        self.announce(&mut report).await?;
+        report::swept(&report, self.clock.now().since_ms(started));
+        failed.map_or(Ok(report), Err)
+    }
+
+    /// Looks at every owner of `lane` whose time has come.
+    async fn work_up(&self, lane: Lane, deadline: Option<Timestamp>) -> PortResult<SweepReport> {
         let mut report = SweepReport::default();
         let mut shelf = Shelf::default();
         let is_time = || deadline.is_none_or(|deadline| self.clock.now() < deadline);
@@ -81,8 +108,6 @@ impl<W: World, C: Clock> Sessionizer<W, C> {
             }
         }
         while self.world.post(lane).await? > 0 {}
-        self.announce(&mut report).await?;
-        report::swept(&report, self.clock.now().since_ms(started));
         Ok(report)
     }
 
@@ -211,6 +236,23 @@ impl<W: World, C: Clock> Sessionizer<W, C> {
 }
 
 impl SweepReport {
+    fn add(&mut self, other: &Self) {
+        let Self { owners, closed, superseded, incidents, retracted, stale, failed, notices } =
+            other;
+        for (own, more) in [
+            (&mut self.owners, owners),
+            (&mut self.closed, closed),
+            (&mut self.superseded, superseded),
+            (&mut self.incidents, incidents),
+            (&mut self.retracted, retracted),
+            (&mut self.stale, stale),
+            (&mut self.failed, failed),
+            (&mut self.notices, notices),
+        ] {
+            *own += more;
+        }
+    }
+
     /// Owners who need nothing more from this sweep.
     fn finished(&self) -> usize {
         self.owners.saturating_sub(self.stale).saturating_sub(self.failed)

@@ -27,10 +27,15 @@ WATCHED = {
     "rows expire undelivered": "rescued",
     "the redrive does not come to an end": "redrive_left",
     "ticks are missing": "Invocations",
+    "nobody sweeps, or too slowly": "oldest_due_ms",
+    "sweeps fail": "sweeps_failed",
+    "days are not compacted": "compactions",
     "the door fails": "5xx",
     "writes are throttled": "WriteThrottleEvents",
     "reads are throttled": "ReadThrottleEvents",
 }
+# Alarms at a metric that is written whenever something was done.
+SIGNS_OF_LIFE = {"SweepsMissing", "CompactionsMissing"}
 WAITING_MS = {900_000, 3_600_000, 43_200_000}
 
 
@@ -90,7 +95,11 @@ def an_undelivered_batch_is_told_after_a_quarter_an_hour_an_hour_and_half_a_day(
 
 
 @rule
-def the_processors_lag_is_told_within_five_minutes(there):
+def a_consumers_lag_is_told_within_five_minutes(there):
+    watched = {of.get("FunctionName") for _, alarm in alarms(there) for _, metric, of in metrics(alarm) if metric == "IteratorAge"}
+    for name, mapping in there.of_type("AWS::Lambda::EventSourceMapping").items():
+        if not any(mapping["FunctionName"].endswith(f":{function}") for function in watched):
+            yield f"{name}: nobody hears that it falls behind"
     for name, alarm in alarms(there):
         if alarm.get("MetricName") == "IteratorAge":
             is_soon = int(alarm["Period"]) * int(alarm["EvaluationPeriods"]) <= 300
@@ -123,7 +132,7 @@ def an_alarm_is_heard_and_so_is_its_end(there):
 @rule
 def silence_is_alarming_only_where_a_sign_of_life_is_expected(there):
     for name, alarm in alarms(there):
-        lives = any(metric == "Invocations" for _, metric, _ in metrics(alarm))
+        lives = any(metric == "Invocations" for _, metric, _ in metrics(alarm)) or name in SIGNS_OF_LIFE
         wanted = "breaching" if lives else "notBreaching"
         if alarm.get("TreatMissingData") != wanted:
             yield f"{name}: missing data is {alarm.get('TreatMissingData')}"

@@ -8,7 +8,7 @@ from template.there import BINARIES, entry_point, needed_resources, resources_of
 OPTIONAL = {"emitter_example"}
 SECRET = re.compile(r"KEY$|SECRET|TOKEN|PASSWORD|CREDENTIAL")
 # Variables whose value only names where something lies.
-NAMES = {"PSEUDONYM_SECRET", "PSEUDONYM_KMS_KEY", "KEYS_TABLE"}
+NAMES = {"PSEUDONYM_SECRET", "PSEUDONYM_KMS_KEY", "KEYS_TABLE", "CURSOR_SECRET"}
 HTTP_SECONDS_MAX = 29
 
 
@@ -138,9 +138,10 @@ def a_function_has_bounds_of_time_memory_and_concurrency(there):
 
 
 @rule
-def the_processor_has_two_minutes_and_a_tick_ends_before_the_next(there):
-    if int(there.functions["processor"].properties.get("Timeout", 3)) != 120:
-        yield f"processor: {there.functions['processor'].properties.get('Timeout')} s"
+def a_consumer_has_two_minutes_and_a_tick_ends_before_the_next(there):
+    for name in ("processor", "sessionizer"):
+        if int(there.functions[name].properties.get("Timeout", 3)) != 120:
+            yield f"{name}: {there.functions[name].properties.get('Timeout')} s"
     for name in ("batcher", "redrive"):
         if int(there.functions[name].properties.get("Timeout", 3)) >= 300:
             yield f"{name}: a tick may run into the next one"
@@ -148,13 +149,15 @@ def the_processor_has_two_minutes_and_a_tick_ends_before_the_next(there):
 
 @rule
 def a_request_ends_before_the_gateway_gives_it_up(there):
-    ingest = int(there.functions["ingest"].properties.get("Timeout", 3))
     for name, api in there.of_type("AWS::ApiGatewayV2::Api").items():
         for path, methods in api.get("Body", {}).get("paths", {}).items():
             for operation in methods.values():
-                wait = int(operation["x-amazon-apigateway-integration"].get("timeoutInMillis", 30_000))
-                if not ingest * 1_000 <= wait <= HTTP_SECONDS_MAX * 1_000:
-                    yield f"{name}: {path} waits {wait} ms for a function that takes {ingest} s"
+                integration = operation["x-amazon-apigateway-integration"]
+                own = next(function for function in there.functions.values() if function.arn in integration["uri"])
+                takes = int(own.properties.get("Timeout", 3))
+                wait = int(integration.get("timeoutInMillis", 30_000))
+                if not takes * 1_000 <= wait <= HTTP_SECONDS_MAX * 1_000:
+                    yield f"{name}: {path} waits {wait} ms for a function that takes {takes} s"
 
 
 @rule

@@ -1,10 +1,23 @@
-"""What starts functions: the door, schedules, the bus; and where what fails goes."""
+"""What starts functions: the HTTP APIs, schedules, the bus; and where what fails goes."""
+
+import re
 
 from template.rules import rule
 from template.there import many
+from template.translate import ROOT
 
 # What `aws::bus` publishes.
 URGENT = {"source": ["tribometer"], "detail-type": ["org.urgent"]}
+# What is started at which rate, and with which words.
+RATES = {
+    "batcher": [("rate(5 minutes)", "{}")],
+    "redrive": [("rate(5 minutes)", "{}")],
+    "sessionizer": [
+        ("rate(1 day)", '{"compact":true}'),
+        ("rate(1 minute)", "{}"),
+        ("rate(5 minutes)", '{"redrive":true}'),
+    ],
+}
 
 
 def schedules(there):
@@ -16,7 +29,7 @@ def queues(there):
 
 
 @rule
-def the_door_is_throttled(there):
+def an_api_is_throttled(there):
     for name, stage in there.of_type("AWS::ApiGatewayV2::Stage").items():
         settings = stage.get("DefaultRouteSettings", {})
         for limit in ("ThrottlingRateLimit", "ThrottlingBurstLimit"):
@@ -25,7 +38,7 @@ def the_door_is_throttled(there):
 
 
 @rule
-def the_doors_log_tells_neither_who_nor_what(there):
+def an_apis_log_tells_neither_who_nor_what(there):
     for name, stage in there.of_type("AWS::ApiGatewayV2::Stage").items():
         settings = stage.get("AccessLogSettings", {})
         if not settings.get("DestinationArn"):
@@ -35,22 +48,38 @@ def the_doors_log_tells_neither_who_nor_what(there):
                 yield f"{name}: logs {word}"
 
 
+def routes_of_the_insights():
+    """The paths of the router's own table, but for the one that only a server that lives on can hold open."""
+    text = (ROOT / "functions/insights/src/endpoints.rs").read_text(encoding="utf-8")
+    paths = set(re.findall(r'^ +path: "([^"]+)"', text, re.M))
+    if len(paths) < 10:
+        raise ValueError("functions/insights/src/endpoints.rs is not read any more: has its form changed?")
+    return paths - {"/api/sessions/{id}/context/stream"}
+
+
 @rule
-def the_door_has_the_contracts_routes_and_no_others(there):
+def an_api_has_the_contracts_routes_and_no_others(there):
+    wanted = {"Door": {"/v1/events/batch", "/health"}, "InsightsApi": routes_of_the_insights()}
     for name, api in there.of_type("AWS::ApiGatewayV2::Api").items():
-        paths = set(api.get("Body", {}).get("paths", {}))
-        if paths != {"/v1/events/batch", "/health"}:
+        if "Body" not in api:
+            continue
+        paths = set(api["Body"].get("paths", {}))
+        if paths != wanted.get(name):
             yield f"{name}: its routes are {sorted(paths)}"
-        if "CorsConfiguration" in api or "x-amazon-apigateway-cors" in api.get("Body", {}):
+        if "CorsConfiguration" in api or "x-amazon-apigateway-cors" in api["Body"]:
             yield f"{name}: open to pages of others; the function decides by organisation"
 
 
 @rule
-def batcher_and_redrive_are_started_every_five_minutes(there):
-    targets = {schedule["Target"]["Arn"]: schedule.get("ScheduleExpression") for _, schedule in schedules(there)}
-    for binary in ("batcher", "redrive"):
-        if targets.get(there.functions[binary].arn) != "rate(5 minutes)":
-            yield f"{binary}: started by {targets.get(there.functions[binary].arn)}"
+def what_works_by_the_clock_is_started_at_its_rate(there):
+    for binary, wanted in RATES.items():
+        found = sorted(
+            (schedule.get("ScheduleExpression"), schedule["Target"].get("Input"))
+            for _, schedule in schedules(there)
+            if schedule["Target"]["Arn"] == there.functions[binary].arn
+        )
+        if found != wanted:
+            yield f"{binary}: started by {found}"
     for name, schedule in schedules(there):
         if schedule.get("State", "ENABLED") != "ENABLED":
             yield f"{name}: is off"
@@ -71,7 +100,7 @@ def a_late_tick_is_dropped_and_a_lost_one_is_seen(there):
 def an_invocation_nobody_waits_for_is_not_repeated_and_leaves_a_trace(there):
     dead_letters = {there.arn(name) for name, _ in queues(there)}
     configs = {config.get("FunctionName"): config for config in there.of_type("AWS::Lambda::EventInvokeConfig").values()}
-    for binary in ("batcher", "redrive"):
+    for binary in RATES:
         function = there.functions[binary]
         config = configs.get(function.properties.get("FunctionName"), {})
         if config.get("MaximumRetryAttempts") != 0 or config.get("MaximumEventAgeInSeconds") != 240:

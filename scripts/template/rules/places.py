@@ -13,7 +13,7 @@ NAMES = (
     "AliasName", "Name",
 )
 # What scripts/provision makes.
-PROVISIONED = {"PseudonymSecret"}
+PROVISIONED = {"PseudonymSecret", "CursorSecret"}
 # Things in others: their names need not be unique.
 NESTED = {"AWS::Glue::Table", "AWS::Athena::NamedQuery", "AWS::Lambda::EventInvokeConfig", "AWS::Lambda::Permission",
           "AWS::Lambda::EventSourceMapping"}

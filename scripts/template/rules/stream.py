@@ -1,4 +1,4 @@
-"""The stream and the mapping that feeds the processor."""
+"""The stream and the mappings that feed its consumers."""
 
 from template.rules import rule
 
@@ -6,6 +6,8 @@ WEEK_HOURS = 168
 # The smallest record age and retry count that survive a weekend, and the largest that still end.
 AGE_SECONDS = (86_400, WEEK_HOURS * 3_600 - 86_400)
 RETRIES = (10, 1_000)
+# Whom the stream feeds.
+CONSUMERS = ["processor", "sessionizer"]
 
 
 def mappings(there):
@@ -37,21 +39,20 @@ def only_a_provisioned_stream_has_a_number_of_shards(there):
 
 
 @rule
-def the_processor_reads_the_stream_from_its_beginning(there):
-    found = [mapping for _, mapping in mappings(there)]
-    if len(found) != 1:
-        yield f"{len(found)} mappings"
-    for mapping in found:
+def every_consumer_reads_the_stream_from_its_beginning(there):
+    wanted = [there.functions[binary].arn for binary in CONSUMERS if binary in there.functions]
+    fed = [mapping.get("FunctionName") for _, mapping in mappings(there)]
+    if sorted(fed) != sorted(wanted):
+        yield f"mappings feed {sorted(fed)}"
+    for name, mapping in mappings(there):
         if mapping.get("EventSourceArn") != there.arn("EventStream"):
-            yield f"it reads {mapping.get('EventSourceArn')}"
-        if mapping.get("FunctionName") != there.functions["processor"].arn:
-            yield f"it feeds {mapping.get('FunctionName')}"
+            yield f"{name}: it reads {mapping.get('EventSourceArn')}"
         if mapping.get("StartingPosition") != "TRIM_HORIZON":
-            yield "what came before the mapping is skipped"
+            yield f"{name}: what came before the mapping is skipped"
 
 
 @rule
-def the_processors_partial_answers_are_honoured(there):
+def partial_answers_are_honoured(there):
     for name, mapping in mappings(there):
         if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
             yield f"{name}: a partial failure would be taken as success"
@@ -82,7 +83,7 @@ def one_shard_has_one_reader_and_a_batch_fits_its_timeout(there):
 
 
 @rule
-def nothing_is_filtered_before_the_processor_sees_it(there):
+def nothing_is_filtered_before_a_consumer_sees_it(there):
     for name, mapping in mappings(there):
         if "FilterCriteria" in mapping:
             yield f"{name}: a filter drops what is no JSON without a trace"

@@ -33,13 +33,15 @@ pub enum Resource {
     Bus,
     /// Secret: pseudonymisation root keys and the quarantine key.
     PseudonymSecret,
+    /// Secret: the key that signs the cursors of lists.
+    CursorSecret,
     /// Key of KMS: the root of the current epoch's pseudonyms, in the place of the one in the secret.
     PseudonymKmsKey,
 }
 
 impl Resource {
     /// Those that every installation has.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Staging,
         Self::Delivery,
         Self::Dedupe,
@@ -53,6 +55,7 @@ impl Resource {
         Self::OnFailure,
         Self::Bus,
         Self::PseudonymSecret,
+        Self::CursorSecret,
     ];
 
     /// Those that are used where their variable is set.
@@ -75,6 +78,7 @@ impl Resource {
             Self::OnFailure => "ON_FAILURE_BUCKET",
             Self::Bus => "EVENT_BUS",
             Self::PseudonymSecret => "PSEUDONYM_SECRET",
+            Self::CursorSecret => "CURSOR_SECRET",
             Self::PseudonymKmsKey => "PSEUDONYM_KMS_KEY",
         }
     }
@@ -97,6 +101,7 @@ impl Resource {
             Self::OnFailure => "friction-on-failure",
             Self::Bus => "friction",
             Self::PseudonymSecret => "friction/pseudonym-keys",
+            Self::CursorSecret => "friction/cursor-key",
             Self::PseudonymKmsKey => "alias/friction-pseudonym-e1",
         }
     }

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use contract::OrgId;
-use domain::{profile::Credentials, signature::SigningSecret};
+use domain::{key_file, profile::Credentials, signature::SigningSecret};
 use ports::{
     PortError, PortResult,
     endpoint::{ConnectorSecrets, Freshness},
@@ -11,7 +11,7 @@ use ports::{
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::{Cloud, cache::Cache, fault::port_error};
+use crate::{Cloud, cache::Cache, fault::port_error, resources::Resource};
 
 /// A setting that is a secret, or names one of Secrets Manager: `secret:<id>`, or `secret:<id>#<field>` for one field
 /// of a secret that is a JSON object. In an id `{org}` stands for the organisation. `Debug` shows none of it.
@@ -146,6 +146,17 @@ mod tests {
     #[test]
     fn a_reference_names_a_secret_and_a_field_or_is_the_secret() {
         let named = |text: &str| match Reference::parse(text).0 {
+    /// The key that signs the cursors of lists: all environments of a function need the same.
+    ///
+    /// # Errors
+    /// It cannot be read, or is none.
+    pub async fn cursor_key(&self) -> PortResult<Zeroizing<[u8; 32]>> {
+        let id = self.resources().name(Resource::CursorSecret)?;
+        let text = self.secret(id, Freshness::Recent).await?;
+        key_file::read_cursor_key(&text)
+            .map_err(|error| PortError::permanent("secrets.cursor_key", error))
+    }
+
             Source::Text(text) => (text.to_string(), None, "text"),
             Source::Stored { id, field } => (id, field, "stored"),
         };

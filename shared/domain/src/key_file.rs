@@ -47,6 +47,20 @@ pub fn read(text: &str) -> Result<Keys, InvalidKeyFile> {
     Ok(Keys { epoch: file.current_epoch, root, seal })
 }
 
+/// Reads the key that signs cursors, from a secret of its own: `{"version": 1, "cursorKey": "<64 hexadecimal digits>"}`.
+///
+/// # Errors
+/// [`InvalidKeyFile`], which repeats no part of a key.
+pub fn read_cursor_key(text: &str) -> Result<Zeroizing<[u8; 32]>, InvalidKeyFile> {
+    let file: CursorFile = serde_json::from_str(text).map_err(|_| InvalidKeyFile::Malformed)?;
+    if file.version != VERSION {
+        return Err(InvalidKeyFile::Version);
+    }
+    let bytes = HEXLOWER.decode(file.cursor_key.0.as_bytes()).map(Zeroizing::new);
+    let key = bytes.ok().and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());
+    key.map(Zeroizing::new).ok_or(InvalidKeyFile::Cursor)
+}
+
 /// Writes the keys of a new installation's first epoch; both are random bytes.
 #[must_use]
 pub fn write(root: &[u8; 32], seal: &[u8; 32]) -> Zeroizing<String> {
@@ -76,6 +90,8 @@ pub enum InvalidKeyFile {
     Root,
     /// The seal key is none.
     Seal,
+    /// The key of cursors is none.
+    Cursor,
 }
 
 impl InvalidKeyFile {
@@ -88,6 +104,7 @@ impl InvalidKeyFile {
             Self::Epoch => "the current epoch has no key",
             Self::Root => "a root key is not 32 bytes in hex",
             Self::Seal => "the seal key is not 32 bytes in hex",
+            Self::Cursor => "the key of cursors is not 32 bytes in hex",
         }
     }
 }
@@ -102,6 +119,14 @@ struct KeyFile {
     root_keys: BTreeMap<u32, Secret>,
     /// 64 hexadecimal digits.
     seal_key: Secret,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct CursorFile {
+    version: u32,
+    /// 64 hexadecimal digits.
+    cursor_key: Secret,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -143,6 +168,19 @@ mod tests {
             HEXLOWER.encode(&ROOT)
         );
         assert_eq!(read(&old).err(), Some(InvalidKeyFile::Epoch));
+    }
+
+    #[test]
+    fn the_key_of_cursors_is_read_and_what_is_wrong_is_said() {
+        let file = |version: u32, key: &str| {
+            read_cursor_key(&format!(r#"{{"version":{version},"cursorKey":"{key}"}}"#))
+        };
+        assert_eq!(*file(1, &"0f".repeat(32)).unwrap(), [15; 32]);
+        assert_eq!(file(2, &"0f".repeat(32)).unwrap_err(), InvalidKeyFile::Version);
+        for key in ["0f", "anna", &"0F".repeat(32)] {
+            assert_eq!(file(1, key).unwrap_err(), InvalidKeyFile::Cursor);
+        }
+        assert_eq!(read_cursor_key("{}").unwrap_err(), InvalidKeyFile::Malformed);
     }
 
     #[test]

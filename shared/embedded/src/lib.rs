@@ -14,7 +14,7 @@
 //!   what is made of them, and what counts as friction
 //! - `watches`: those who listen to a session's context from afar
 //! - `keys`, `bus`, `accounts`, `whereabouts`: keys, announcements, reading
-//! - `checkpointer`, `expiry`, `retention`, `backup`: upkeep
+//! - `checkpointer`, `expiry`, `retention`, `backup`, `lock`: upkeep
 
 mod accounts;
 mod archive;
@@ -33,6 +33,7 @@ mod intake;
 mod keys;
 mod leases;
 mod ledger;
+mod lock;
 mod on_failure;
 mod outbox;
 mod owners;
@@ -72,6 +73,7 @@ pub use accounts::{PROCESSOR, UniqueActors};
 pub use backup::BackupReport;
 pub use fault::OpenError;
 pub use keys::KEY_FILE;
+pub use lock::serve_alone;
 pub use retention::{Retained, Retention};
 
 use crate::{

@@ -10,12 +10,14 @@
 //! - [`settings`]: batch size, retries, ages
 //! - [`step`]: one invocation, and draining a stream
 //! - [`mod@redrive`]: invocations that were given up, once more
+//! - `pause`: the wait before a failed batch is answered
 //! - `run` (feature `run`): the loop that a process lives in
 //! - `sim` (feature `sim`): duplicates, crashes and lost checkpoints by seed
 
 pub mod answer;
 pub mod decide;
 pub mod function;
+mod pause;
 pub mod payload;
 pub mod redrive;
 #[cfg(feature = "run")]
@@ -27,6 +29,7 @@ pub mod state;
 pub mod step;
 
 pub use function::{FunctionError, StreamFunction};
+pub use pause::pause;
 pub use redrive::{Redriven, redrive};
 pub use settings::Settings;
 pub use state::ShardState;

@@ -6,7 +6,7 @@ use aws::access::Access;
 use clap::Parser;
 use serde_json::json;
 use standin::platform::{Pace, Plan, Platform, serve, serve_invocations};
-use tokio::{io::AsyncReadExt as _, net::TcpListener};
+use tokio::{io::AsyncReadExt as _, net::TcpListener, task::JoinSet};
 
 /// Runs a deployed suite on the stand-ins.
 #[derive(Debug, Parser)]
@@ -20,7 +20,7 @@ struct Arguments {
     /// Where the functions' logs go.
     #[arg(long)]
     logs: Option<PathBuf>,
-    /// Where the HTTP API listens.
+    /// Where the door listens.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: String,
     /// Seconds between two ticks, instead of the schedules' own.
@@ -60,18 +60,23 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     };
     let logs = arguments.logs.as_deref();
     let platform = Platform::start(&plan, &access, &arguments.binaries, logs, pace).await?;
-    let listener = TcpListener::bind(&arguments.listen).await?;
-    let door = format!("http://{}", listener.local_addr()?);
-    let api = tokio::spawn(serve(listener, platform.function(&plan.http)?));
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let invoke = format!("http://{}", listener.local_addr()?);
+    let (mut told, mut apis) = (serde_json::Map::new(), JoinSet::new());
+    for (name, function) in &plan.http {
+        // Only the door may be told where to be.
+        let place = if name == DOOR { &arguments.listen } else { ANYWHERE };
+        let listener = TcpListener::bind(place).await?;
+        told.insert(name.clone(), format!("http://{}", listener.local_addr()?).into());
+        apis.spawn(serve(listener, platform.function(function)?));
+    }
+    let listener = TcpListener::bind(ANYWHERE).await?;
+    told.insert("invoke".to_owned(), format!("http://{}", listener.local_addr()?).into());
     let invocations = tokio::spawn(serve_invocations(listener, platform.functions().clone()));
-    writeln!(std::io::stdout(), "{}", json!({"door": door, "invoke": invoke}))?;
+    writeln!(std::io::stdout(), "{}", json!(told))?;
     tokio::select! {
         () = ended(arguments.until_stdin_ends) => {}
         interrupted = tokio::signal::ctrl_c() => interrupted?,
     }
-    api.abort();
+    apis.abort_all();
     invocations.abort();
     let books = platform.connector().books();
     let told = json!({
@@ -86,6 +91,9 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     writeln!(std::io::stdout(), "{told}")?;
     Ok(())
 }
+
+const DOOR: &str = "door";
+const ANYWHERE: &str = "127.0.0.1:0";
 
 /// Waits until nobody holds the other end of standard input.
 async fn ended(until_stdin_ends: bool) {

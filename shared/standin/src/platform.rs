@@ -120,7 +120,8 @@ impl Platform {
         }
         for schedule in &plan.schedules {
             let every = pace.tick.unwrap_or(Duration::from_secs(schedule.every_seconds));
-            platform.schedule(platform.function(&schedule.function)?, every, stopped.clone());
+            let function = platform.function(&schedule.function)?;
+            platform.schedule(function, schedule.input.clone(), every, stopped.clone());
         }
         Ok(platform)
     }
@@ -209,6 +210,7 @@ impl Platform {
     fn schedule(
         &mut self,
         function: Arc<Function>,
+        input: String,
         every: Duration,
         mut stopped: watch::Receiver<bool>,
     ) {
@@ -219,13 +221,13 @@ impl Platform {
                     () = tokio::time::sleep(every) => {}
                 }
                 // A tick that fails is not repeated: the next one comes.
-                drop(function.invoke(tick()).await);
+                drop(function.invoke(input.clone()).await);
             }
         });
     }
 }
 
-/// A tick as the scheduler sends it.
+/// A tick as the scheduler sends it where no input is set.
 #[must_use]
 pub fn tick() -> String {
     json!({
@@ -292,7 +294,7 @@ impl Plan {
 }
 
 /// What Lambda would set.
-fn surroundings() -> [(String, String); 4] {
+fn surroundings() -> [(String, String); 6] {
     let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     [
         own("AWS_REGION", "eu-central-1"),
@@ -300,6 +302,9 @@ fn surroundings() -> [(String, String); 4] {
         own("AWS_SECRET_ACCESS_KEY", "standin-secret"),
         // Attempts would otherwise wait as long as they do in an account.
         own("PROCESSOR_BACKOFF_MS", "500"),
+        own("SESSIONIZER_BACKOFF_MS", "500"),
+        // Sessions would be held open for five minutes.
+        own("SESSION_GRACE_MS", "500"),
     ]
 }
 

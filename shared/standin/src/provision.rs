@@ -46,13 +46,16 @@ async fn make(access: &Access, resource: Resource, name: &str) {
         Resource::Bus => {
             done("a bus", access.eventbridge().create_event_bus().name(name).send().await);
         }
-        Resource::PseudonymSecret => {
-            let secret = access.secrets().create_secret().name(name).secret_string(KEYS);
-            done("a secret", secret.send().await);
-        }
+        Resource::PseudonymSecret => secret(access, name, KEYS).await,
+        Resource::CursorSecret => secret(access, name, CURSOR_KEY).await,
         // An installation may do without.
         Resource::PseudonymKmsKey => {}
     }
+}
+
+async fn secret(access: &Access, name: &str, text: &str) {
+    let secret = access.secrets().create_secret().name(name).secret_string(text);
+    done("a secret", secret.send().await);
 }
 
 async fn table(access: &Access, name: &str, [hash, range]: [&str; 2], stream: bool) {
@@ -133,3 +136,5 @@ const WORD_START: usize = 22;
 const KEYS: &str = r#"{"version":1,"currentEpoch":1,
   "rootKeys":{"1":"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"},
   "sealKey":"f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff000102030405060708090a0b0c0d0e0f"}"#;
+const CURSOR_KEY: &str = r#"{"version":1,
+  "cursorKey":"e0e1e2e3e4e5e6e7e8e9eaebecedeeef101112131415161718191a1b1c1d1e1f"}"#;

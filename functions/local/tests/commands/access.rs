@@ -177,7 +177,7 @@ fn a_directory_has_one_server_and_a_mistyped_one_is_not_made() {
     let server = place.start(&[]);
     let second = place.run(&["local", "--listen", "127.0.0.1:0"]);
     assert_eq!(second.code, 1);
-    assert!(second.stderr.contains("another `tribo local` runs on"), "{second:?}");
+    assert!(second.stderr.contains("another server runs on"), "{second:?}");
     server.kill_nine();
     place.start(&[]);
 

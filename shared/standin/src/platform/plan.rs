@@ -14,8 +14,8 @@ pub struct Plan {
     pub event_source_mappings: Vec<MappingPlan>,
     /// What is invoked at a rate.
     pub schedules: Vec<SchedulePlan>,
-    /// The function behind the HTTP API.
-    pub http: String,
+    /// The function behind each HTTP API, by what the API is called.
+    pub http: BTreeMap<String, String>,
 }
 
 /// One function.
@@ -58,4 +58,6 @@ pub struct SchedulePlan {
     pub function: String,
     /// How often.
     pub every_seconds: u64,
+    /// What it is told.
+    pub input: String,
 }
