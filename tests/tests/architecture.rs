@@ -22,7 +22,7 @@ const LAYERS: &[&[&str]] = &[
     &["telemetry"],
     &["aws", "embedded", "connector", "pump", "emitter"],
     &["standin"],
-    &["emitter_example", "ingest", "insights", "processor", "batcher", "sessionizer"],
+    &["emitter_example", "ingest", "insights", "processor", "batcher", "sessionizer", "warehouse"],
     &["tribo"],
     &["suite"],
 ];

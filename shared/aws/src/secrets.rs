@@ -69,16 +69,13 @@ impl StoredCredentials {
         org: &OrgId,
         freshness: Freshness,
     ) -> PortResult<Arc<Zeroizing<String>>> {
-        let (id, field) = match &reference.0 {
-            Source::Text(text) => return Ok(Arc::clone(text)),
-            Source::Stored { id, field } => (id.replace(ORG, org.as_str()), field),
-        };
-        let text = self.cloud.secret(&id, freshness).await?;
-        let Some(field) = field else { return Ok(text) };
-        let value: Option<Value> = serde_json::from_str(&text).ok();
-        let found = value.as_ref().and_then(|value| value.get(field)).and_then(Value::as_str);
-        let found = found.map(|found| Arc::new(Zeroizing::new(found.to_owned())));
-        found.ok_or_else(|| PortError::transient(OPERATION, "a secret has no such field"))
+        match &reference.0 {
+            Source::Text(text) => Ok(Arc::clone(text)),
+            Source::Stored { id, field } => {
+                let id = id.replace(ORG, org.as_str());
+                self.cloud.stored_text(&id, field.as_deref(), freshness).await
+            }
+        }
     }
 }
 
@@ -102,6 +99,53 @@ pub(crate) fn known() -> Known {
 }
 
 impl Cloud {
+    /// What a setting says, or the secret that it names holds; at most five minutes old unless the service is out of reach.
+    ///
+    /// # Errors
+    /// It cannot be read, or has no such field.
+    pub async fn secret_text(&self, reference: &Reference) -> PortResult<Arc<Zeroizing<String>>> {
+        match &reference.0 {
+            Source::Text(text) => Ok(Arc::clone(text)),
+            Source::Stored { id, field } => {
+                self.stored_text(id, field.as_deref(), Freshness::Recent).await
+            }
+        }
+    }
+
+    /// A secret, or a field of one that is a JSON object.
+    async fn stored_text(
+        &self,
+        id: &str,
+        field: Option<&str>,
+        freshness: Freshness,
+    ) -> PortResult<Arc<Zeroizing<String>>> {
+        let text = self.secret(id, freshness).await?;
+        let Some(field) = field else { return Ok(text) };
+        let value: Option<Value> = serde_json::from_str(&text).ok();
+        let found = value.as_ref().and_then(|value| value.get(field)).and_then(Value::as_str);
+        let found = found.map(|found| Arc::new(Zeroizing::new(found.to_owned())));
+        found.ok_or_else(|| PortError::transient(OPERATION, "a secret has no such field"))
+    }
+
+    /// The text of a secret, at most five minutes old unless the service is out of reach; or read now.
+    pub(crate) async fn secret(
+        &self,
+        id: &str,
+        freshness: Freshness,
+    ) -> PortResult<Arc<Zeroizing<String>>> {
+        match freshness {
+            Freshness::Recent => match self.0.known_secrets.get(id) {
+                Some(known) => Ok(known),
+                None => match self.read_secret(id).await {
+                    // A secret does not stop being right because nobody can be asked.
+                    Err(error) if error.transient => self.0.known_secrets.last(id).ok_or(error),
+                    read => read,
+                },
+            },
+            Freshness::Now => self.read_secret(id).await,
+        }
+    }
+
     /// The text of a secret, at most five minutes old unless the service is out of reach; or read now.
     pub(crate) async fn secret(
         &self,

@@ -9,6 +9,7 @@
 //! - [`secrets`]: where the key and the signing secrets come from
 //! - [`operator`]: the client of operators' commands
 //! - [`tls`]: the one cryptography library
+//! - `warehouse` (feature `warehouse`): ClickHouse over HTTP
 //! - [`mock`]: a connector with the observed quirks (feature `mock`)
 #![warn(missing_docs)]
 
@@ -20,6 +21,8 @@ pub mod mock;
 pub mod operator;
 pub mod secrets;
 pub mod tls;
+#[cfg(feature = "warehouse")]
+pub mod warehouse;
 
 pub use self::{
     base::{BaseUrl, InvalidBaseUrl, Transport},

@@ -31,7 +31,7 @@ impl Source {
         }
     }
 
-    fn read(&self) -> std::io::Result<String> {
+    pub(crate) fn read(&self) -> std::io::Result<String> {
         match self {
             Self::Text(text) => Ok(text.clone()),
             Self::File(path) => std::fs::read_to_string(path),

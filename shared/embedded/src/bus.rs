@@ -5,7 +5,7 @@ use ports::{
     PortResult,
     bus::{Announcement, AnnouncementKind, Bus},
 };
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::broadcast;
 
 use crate::{
@@ -45,6 +45,40 @@ impl Store {
         let job = move |connection: &Connection| announcements(connection, int(after), int(limit));
         self.query("read announcements", job).await
     }
+
+    /// The position up to which `listener` has heard; 0 for one that never said.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn heard(&self, listener: &str) -> PortResult<u64> {
+        let name = heard_by(listener);
+        let job = move |connection: &Connection| {
+            let mut select = connection.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
+            let found = select.query_row([name], |row| row.get::<_, u64>(0)).optional()?;
+            Ok(found.unwrap_or_default())
+        };
+        self.query("read how far a listener is", job).await
+    }
+
+    /// `listener` has heard everything up to `position`. Saying an older position changes nothing.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub async fn hear(&self, listener: &str, position: u64) -> PortResult<()> {
+        let name = heard_by(listener);
+        let job = move |tx: &mut Tx<'_>| {
+            tx.execute(
+                "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = max(value, excluded.value)",
+                params![name, int(position)],
+            )?;
+            Ok(())
+        };
+        self.write("save how far a listener is", 1, job).await
+    }
+}
+
+fn heard_by(listener: &str) -> String {
+    format!("heard:{listener}")
 }
 
 /// Announces with the commit. A repeat is heard again and kept once.

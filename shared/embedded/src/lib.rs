@@ -75,6 +75,7 @@ pub use fault::OpenError;
 pub use keys::KEY_FILE;
 pub use lock::serve_alone;
 pub use retention::{Retained, Retention};
+pub use stream::Backlog;
 
 use crate::{
     checkpointer::Checkpointer,

@@ -96,6 +96,59 @@ impl Store {
     pub fn appended(&self) -> watch::Receiver<u64> {
         self.0.appended.clone()
     }
+
+    /// How much of the stream `consumer` has not finished, and of the announcements it has not heard.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn backlog(&self, consumer: &str) -> PortResult<Backlog> {
+        let heard = self.heard(consumer).await?;
+        let consumer = consumer.to_owned();
+        let job = move |connection: &Connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT count(*), min(arrived_at) FROM stream
+                 LEFT JOIN checkpoints ON checkpoints.consumer = ?1 AND checkpoints.shard = stream.shard
+                 WHERE stream.seq > coalesce(checkpoints.seq, 0)",
+            )?;
+            let (records, oldest): (u64, Option<i64>) =
+                select.query_row([consumer], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let mut select = connection.prepare_cached(
+                "SELECT count(*), min(at) FROM announcements WHERE position > ?1",
+            )?;
+            let (announcements, said): (u64, Option<i64>) =
+                select.query_row([int(heard)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let oldest = oldest.into_iter().chain(said).min().map(Timestamp::from_ms);
+            Ok(Backlog { records, announcements, oldest })
+        };
+        self.query("read a backlog", job).await
+    }
+
+    /// Forgets how far `consumer` is: the stream is not kept for it any longer, and should it come back it begins with the
+    /// oldest record and the oldest announcement that are still there. False when it was not known.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub async fn forget_consumer(&self, consumer: &str) -> PortResult<bool> {
+        let consumer = consumer.to_owned();
+        let job = move |tx: &mut Tx<'_>| {
+            let checkpoints =
+                tx.execute("DELETE FROM checkpoints WHERE consumer = ?1", [&consumer])?;
+            let heard = tx.execute("DELETE FROM meta WHERE name = 'heard:' || ?1", [&consumer])?;
+            Ok(checkpoints + heard > 0)
+        };
+        self.write("forget a consumer", 1, job).await
+    }
+}
+
+/// What a consumer has not finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Backlog {
+    /// Records of the stream.
+    pub records: u64,
+    /// Announcements.
+    pub announcements: u64,
+    /// When the oldest of either came.
+    pub oldest: Option<Timestamp>,
 }
 
 /// Appends a record and answers its sequence number.
