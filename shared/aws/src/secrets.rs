@@ -146,23 +146,15 @@ impl Cloud {
         }
     }
 
-    /// The text of a secret, at most five minutes old unless the service is out of reach; or read now.
-    pub(crate) async fn secret(
-        &self,
-        id: &str,
-        freshness: Freshness,
-    ) -> PortResult<Arc<Zeroizing<String>>> {
-        match freshness {
-            Freshness::Recent => match self.0.known_secrets.get(id) {
-                Some(known) => Ok(known),
-                None => match self.read_secret(id).await {
-                    // A secret does not stop being right because nobody can be asked.
-                    Err(error) if error.transient => self.0.known_secrets.last(id).ok_or(error),
-                    read => read,
-                },
-            },
-            Freshness::Now => self.read_secret(id).await,
-        }
+    /// The key that signs the cursors of lists: all environments of a function need the same.
+    ///
+    /// # Errors
+    /// It cannot be read, or is none.
+    pub async fn cursor_key(&self) -> PortResult<Zeroizing<[u8; 32]>> {
+        let id = self.resources().name(Resource::CursorSecret)?;
+        let text = self.secret(id, Freshness::Recent).await?;
+        key_file::read_cursor_key(&text)
+            .map_err(|error| PortError::permanent("secrets.cursor_key", error))
     }
 
     async fn read_secret(&self, id: &str) -> PortResult<Arc<Zeroizing<String>>> {
@@ -190,17 +182,6 @@ mod tests {
     #[test]
     fn a_reference_names_a_secret_and_a_field_or_is_the_secret() {
         let named = |text: &str| match Reference::parse(text).0 {
-    /// The key that signs the cursors of lists: all environments of a function need the same.
-    ///
-    /// # Errors
-    /// It cannot be read, or is none.
-    pub async fn cursor_key(&self) -> PortResult<Zeroizing<[u8; 32]>> {
-        let id = self.resources().name(Resource::CursorSecret)?;
-        let text = self.secret(id, Freshness::Recent).await?;
-        key_file::read_cursor_key(&text)
-            .map_err(|error| PortError::permanent("secrets.cursor_key", error))
-    }
-
             Source::Text(text) => (text.to_string(), None, "text"),
             Source::Stored { id, field } => (id, field, "stored"),
         };
