@@ -111,7 +111,7 @@ impl Usual {
         let steps: Vec<_> = paths
             .into_iter()
             .filter(|path| !path.is_empty())
-            .flat_map(|path| counting::steps(path))
+            .flat_map(counting::steps)
             .collect();
         let new: BTreeSet<&str> = steps
             .iter()
