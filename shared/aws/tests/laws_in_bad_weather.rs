@@ -24,4 +24,5 @@ ports::laws! {
     fresh: fresh,
     run: run,
     of: log door staged_door rescue leases forming outbox counting keeping reading books counted_books
+        event_log heads sessions amendments notices understanding projections rules
 }

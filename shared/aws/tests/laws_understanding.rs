@@ -11,5 +11,5 @@ fn fresh() -> (Faulty<aws::Cloud>, Corner) {
 ports::laws! {
     fresh: fresh,
     run: standin::run,
-    of: event_log heads sessions notices understanding projections rules
+    of: event_log heads sessions amendments notices understanding projections rules
 }

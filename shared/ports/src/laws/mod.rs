@@ -9,6 +9,7 @@
 //! `fresh` answers the world and whatever must outlive it. The world keeps at least one shard, knows no organisation,
 //! and tells the machine's time.
 
+pub mod amendments;
 pub mod books;
 pub mod counting;
 pub mod door;
@@ -39,7 +40,7 @@ macro_rules! laws {
     (fresh: $fresh:expr, run: $run:expr $(,)?) => {
         $crate::laws! { fresh: $fresh, run: $run, of:
             log door staged_door exact_door rescue leases forming outbox counting keeping reading books exact_books
-            event_log heads sessions notices understanding projections rules watches
+            event_log heads sessions amendments notices understanding projections rules watches
         }
     };
     (fresh: $fresh:expr, run: $run:expr, of: $($port:ident)*) => {
@@ -208,6 +209,15 @@ macro_rules! laws {
             a_large_sweep_commits,
             cells_add_up_and_go_when_they_are_empty,
             any_sweeps_add_up,
+            what_is_committed_is_stored_before_it_is_posted,
+            posting_again_changes_nothing,
+            lanes_together_post_everything,
+        } }
+    };
+    (@ amendments $fresh:expr, $run:expr) => {
+        $crate::laws! { @@ $fresh, $run, amendments, amendments {
+            an_amendment_is_made_once_for_each_name,
+            products_are_listed_by_the_days_of_their_cells,
         } }
     };
     (@ notices $fresh:expr, $run:expr) => {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::{incident::Rule, session::SessionId};
+use contract::{ProductId, incident::Rule, session::SessionId};
 use friction::{
     cells::{self, Cell, CellKey, CellKind, Cells},
     change::{Notice, SessionState, StoredIncident, StoredSession, Sweep},
@@ -12,14 +12,16 @@ use friction::{
 use super::{
     moments::{
         MINUTE_MS, always, cell, cell_key, commit, incident, incident_ids, minute, notice, owner,
-        session, session_ids, store, sweep,
+        post, session, session_ids, store, sweep,
     },
     ok, there,
 };
 use crate::{
     bus::AnnouncementKind,
     chance::Chance,
-    sessions::{Heads, Notices, Sessions, Stored, Sums, SweepOutcome},
+    sessions::{
+        Heads, IncidentQuery, Lane, Notices, Sessions, Stored, Sums, SweepOutcome, Understanding,
+    },
 };
 
 async fn everything<W: Sessions>(world: &W, owner: &Owner) -> Stored {
@@ -240,6 +242,94 @@ fn any_cell(owner: &Owner, chance: &mut Chance) -> (CellKey, Cell) {
     }
     cell.see(u8::try_from(chance.below(64)).unwrap_or(0));
     (cell_key(owner, there(kind, "a kind"), name), cell)
+}
+
+/// "What is stored of `owner`, posted or not."
+pub async fn what_is_committed_is_stored_before_it_is_posted<
+    W: Heads + Sessions + Sums + Understanding,
+>(
+    world: W,
+) {
+    let anna = owner("acme", "anna");
+    let first = full(&world, &anna).await;
+    let told = there(first.incidents.first().cloned(), "an incident");
+    assert_eq!(ok(world.commit(first.clone()).await), SweepOutcome::Committed);
+    let stored = everything(&world, &anna).await;
+    assert_eq!(stored.sessions, first.sessions);
+    assert_eq!(stored.incidents, first.incidents);
+    // Of what is said of one thing the last stands, and what it says about its end decides whether it is asked for.
+    let mut moved = StoredIncident { revision: 2, ..told };
+    moved.incident.started_at = moved.incident.started_at.plus_ms(-MINUTE_MS);
+    moved.incident.ended_at = moved.incident.ended_at.plus_ms(5 * MINUTE_MS);
+    let second = Sweep { incidents: vec![moved.clone()], ..sweep(&world, &anna).await };
+    assert_eq!(ok(world.commit(second).await), SweepOutcome::Committed);
+    for _ in 0..2 {
+        assert_eq!(everything(&world, &anna).await.incidents, std::slice::from_ref(&moved));
+        let late = ok(world.stored(&anna, moved.incident.ended_at).await);
+        assert_eq!(late.incidents, std::slice::from_ref(&moved));
+        let later = ok(world.stored(&anna, moved.incident.ended_at.plus_ms(1)).await);
+        assert_eq!(later.incidents, []);
+        assert_eq!(everything(&world, &owner("acme", "ann")).await, Stored::default());
+        post(&world).await;
+    }
+    // Now it hides the posted one.
+    let mut shrunk = StoredIncident { revision: 3, ..moved.clone() };
+    shrunk.incident.ended_at = shrunk.incident.started_at;
+    let third = Sweep { incidents: vec![shrunk.clone()], ..sweep(&world, &anna).await };
+    assert_eq!(ok(world.commit(third).await), SweepOutcome::Committed);
+    for _ in 0..2 {
+        let late = ok(world.stored(&anna, moved.incident.ended_at).await);
+        assert_eq!(late.incidents, [], "as it was said before");
+        assert_eq!(everything(&world, &anna).await.incidents, std::slice::from_ref(&shrunk));
+        post(&world).await;
+    }
+    let query =
+        IncidentQuery { span: always("acme"), rule: None, session: None, after: None, limit: 9 };
+    assert_eq!(ok(world.incidents(&query).await), [shrunk]);
+    assert_eq!(every_cell(&world, "acme").await, first.cells);
+}
+
+/// "Each thing is posted once, whoever posts it and however often."
+pub async fn posting_again_changes_nothing<W: Heads + Sessions + Sums + Notices>(world: W) {
+    let anna = owner("acme", "anna");
+    let sweep = full(&world, &anna).await;
+    assert_eq!(ok(world.commit(sweep.clone()).await), SweepOutcome::Committed);
+    for round in 0..3 {
+        post(&world).await;
+        assert_eq!(ok(world.post(Lane { index: 0, of: 1 }).await), 0, "the journal is empty");
+        assert_eq!(every_cell(&world, "acme").await, sweep.cells, "round {round}");
+        assert_eq!(everything(&world, &anna).await.incidents, sweep.incidents);
+        assert_eq!(ok(world.unsent(10).await), sweep.notices);
+    }
+    ok(world.send(&sweep.notices).await);
+    post(&world).await;
+    assert_eq!(ok(world.unsent(10).await), []);
+}
+
+/// "Posts what commits of owners in `lane` left": every commit is some lane's, whatever the number of lanes.
+pub async fn lanes_together_post_everything<W: Heads + Sessions + Sums + Notices>(world: W) {
+    for (number, of) in [(0, 1), (1, 4), (2, 32)] {
+        let mut expected = Cells::new();
+        let tenant = format!("acme{number}");
+        for token in 0..12 {
+            let product = there(ProductId::parse(format!("p{}", token % 5)).ok(), "a product");
+            let owner = Owner { product, ..owner(&tenant, &format!("token.{token}")) };
+            let key = cell_key(&owner, CellKind::Screen, "/answers");
+            let added = BTreeMap::from([(key, cell(token + 1, 3))]);
+            cells::merge(&mut expected, &added);
+            let session = session(&owner, minute(0));
+            let notices = vec![notice(&session)];
+            let sweep = Sweep { cells: added, notices, ..sweep(&world, &owner).await };
+            assert_eq!(ok(world.commit(sweep).await), SweepOutcome::Committed);
+        }
+        for index in 0..of {
+            ok(world.post(Lane { index, of }).await);
+        }
+        assert_eq!(every_cell(&world, &tenant).await, expected, "of {of} lanes");
+        let unsent = ok(world.unsent(100).await);
+        assert_eq!(unsent.len(), 12, "of {of} lanes");
+        ok(world.send(&unsent).await);
+    }
 }
 
 fn told(id: &SessionId, number: usize, kind: AnnouncementKind) -> Notice {
