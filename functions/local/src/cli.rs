@@ -1,6 +1,7 @@
 //! The command line: what `tribo --help` says.
 
 mod sessions;
+mod warehouse;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -8,8 +9,9 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, error::Erro
 use contract::{EventId, OrgId, Timestamp};
 use domain::api_key::Scope;
 
-pub(crate) use self::sessions::{
-    ExplainArgs, IncidentsArgs, RescoreArgs, RulesCommand, SessionsArgs, TuneArgs,
+pub(crate) use self::{
+    sessions::{ExplainArgs, IncidentsArgs, RescoreArgs, RulesCommand, SessionsArgs, TuneArgs},
+    warehouse::{LoadArgs, WarehouseArgs, WarehouseCommand},
 };
 
 /// Tribometer measures friction: where people override, challenge, abandon, rage-click and give up. Every accepted
@@ -92,6 +94,9 @@ pub(crate) enum Command {
     Assign(AssignArgs),
     /// Run stored events through the suite again: what is done already stays done.
     Replay(ReplayArgs),
+    /// Make, fill and watch a warehouse: ClickHouse, for questions that nobody thought of before.
+    #[command(subcommand)]
+    Warehouse(WarehouseCommand),
     /// Print or write the JSON Schemas of everything that crosses a process boundary.
     Schema(SchemaArgs),
     /// Copy a data directory while the server runs.
@@ -204,6 +209,8 @@ pub(crate) struct LocalArgs {
     /// server answers 429, which `tribo send` waits out.
     #[arg(long, default_value_t = 20_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate_limit: u32,
+    #[command(flatten)]
+    pub(crate) warehouse: WarehouseArgs,
     /// Once the server listens, print one JSON object on standard output and nothing else there.
     #[arg(long)]
     pub(crate) json: bool,

@@ -62,6 +62,7 @@ async fn command(command: Command, log: &str) -> anyhow::Result<u8> {
         Command::Orgs(command) => commands::orgs::run(command).await,
         Command::Assign(args) => commands::assign::run(args).await,
         Command::Replay(args) => commands::replay::run(args).await,
+        Command::Warehouse(command) => commands::warehouse::run(command).await,
         Command::Schema(args) => commands::schema::run(&args),
         Command::Backup(args) => commands::backup::run(args).await,
     }

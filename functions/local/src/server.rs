@@ -92,6 +92,7 @@ fn settings(args: &LocalArgs) -> anyhow::Result<SuiteSettings> {
         rate_limit: args.rate_limit,
         target: target(args)?,
         policy,
+        warehouse: args.warehouse.client().context("--warehouse")?,
         ..usual
     })
 }

@@ -3,6 +3,7 @@
 
 mod connection;
 mod function;
+mod warehouse;
 
 use std::{
     collections::BTreeSet,
@@ -17,7 +18,7 @@ use batcher::{
     Batcher,
     report::{Ended, OrgReport},
 };
-use connector::{HttpEndpoint, mock::Quirks};
+use connector::{HttpEndpoint, mock::Quirks, warehouse::ClickHouse};
 use contract::{OrgId, limits::ARCHIVE_EVENTS_MAX};
 use domain::{delivery::DeliveryPolicy, profile::Sender};
 use embedded::{Durability, Options, Store};
@@ -64,6 +65,8 @@ pub(crate) struct SuiteSettings {
     pub(crate) sessions: SessionPolicy,
     /// How often owners whose time has come are looked at.
     pub(crate) sweep: Duration,
+    /// Where rows go beside all this.
+    pub(crate) warehouse: Option<ClickHouse>,
 }
 
 /// Where deliveries go.
@@ -105,6 +108,7 @@ impl SuiteSettings {
             rate_limit: Config::default().rate.events_per_second,
             sessions: SessionPolicy::whole_horizon(),
             sweep: SWEEP,
+            warehouse: None,
         }
     }
 }
@@ -171,6 +175,7 @@ impl Suite {
         tasks.spawn(standalone::pump(Arc::clone(&sessionizer), world, stopping.clone()));
         tasks.spawn(standalone::compact(Arc::clone(&sessionizer), stopping.clone()));
         tasks.spawn(standalone::sweep(sessionizer, settings.sweep, stopping.clone()));
+        warehouse::feed(settings.warehouse, &suite.world, &mut tasks, stopping.clone()).await?;
         tasks.spawn(suite.clone().hurry(stopping));
         drop(tasks);
         Ok(suite)

@@ -59,6 +59,32 @@ impl Pace {
     }
 }
 
+/// Feeds the sink with the stream and the announcements until it is stopped; an insert under way is waited for a moment, and is
+/// made again by the next start when it takes longer.
+pub async fn feed<W: Warehouse + 'static>(
+    sink: Arc<Standalone<W>>,
+    world: Store,
+    pace: Pace,
+    stopping: watch::Receiver<bool>,
+) {
+    let mut stopped = stopping.clone();
+    let both = async {
+        tokio::join!(
+            events(Arc::clone(&sink), world.clone(), pace, stopping.clone()),
+            announcements(sink, world, pace, stopping),
+        );
+    };
+    let patience = async {
+        // An error says that whoever could stop this is gone, and so should this be.
+        let _ = stopped.wait_for(|stop| *stop).await;
+        sleep(PATIENCE).await;
+    };
+    tokio::select! {
+        () = both => {}
+        () = patience => {}
+    }
+}
+
 /// Pumps the stream into the sink until it is stopped.
 pub async fn events<W: Warehouse + 'static>(
     sink: Arc<Standalone<W>>,
@@ -175,3 +201,4 @@ impl<W: Warehouse> StreamFunction for Behind<W> {
 /// The warehouse's name in checkpoints.
 pub const CONSUMER: &str = "warehouse";
 const POLL_MS: i64 = SECOND_MS;
+const PATIENCE: Duration = Duration::from_secs(3);

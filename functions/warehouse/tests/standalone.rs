@@ -56,15 +56,12 @@ const PACE: Pace = Pace { batch: 7, window_ms: 50, backoff_min_ms: 1, backoff_ma
 async fn feed(world: &Store, held: &Held, done: impl Fn(&Held) -> bool) {
     let sink = Arc::new(Sink::new(held.clone(), world.clone(), SystemClock));
     let (stop, stopping) = watch::channel(false);
-    let events =
-        tokio::spawn(standalone::events(Arc::clone(&sink), world.clone(), PACE, stopping.clone()));
-    let bus = tokio::spawn(standalone::announcements(sink, world.clone(), PACE, stopping));
+    let feeding = tokio::spawn(standalone::feed(sink, world.clone(), PACE, stopping));
     while !done(held) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     stop.send_replace(true);
-    events.await.unwrap();
-    bus.await.unwrap();
+    feeding.await.unwrap();
 }
 
 async fn append(world: &Store, ids: std::ops::Range<usize>) {

@@ -16,3 +16,4 @@ pub(crate) mod send;
 pub(crate) mod sessions;
 mod sweeping;
 pub(crate) mod tune;
+pub(crate) mod warehouse;

@@ -68,7 +68,7 @@ impl Warehouse for World {
         let (id, version) = match table {
             Table::Events => ("event_id", "precedence"),
             Table::Sessions => ("session_id", "revision"),
-            Table::Incidents => ("incident_id", "revision"),
+            Table::Incidents => ("incident_id", "precedence"),
         };
         for row in rows {
             let row: Value = serde_json::from_str(row).unwrap();
