@@ -172,6 +172,23 @@ impl Cloud {
         Ok(pieces)
     }
 
+    /// One piece of an item; nothing when it is gone meanwhile.
+    pub(crate) async fn piece(
+        &self,
+        operation: &'static str,
+        item: &Item,
+        number: usize,
+    ) -> PortResult<Option<Vec<u8>>> {
+        let Some(place) = Parts::of(item)?.place else {
+            return Ok(self.pieces(operation, item, number).await?.pop());
+        };
+        let get = self.0.dynamodb.get_item().consistent_read(true);
+        let get = get.table_name(self.resources().name(Resource::Sessions)?);
+        let answer = get.set_key(Some(part_key(&place, number))).send().await;
+        let answer = answer.map_err(|error| port_error(operation, error))?;
+        answer.item.map(|part| Ok(part.bytes("body")?.to_vec())).transpose()
+    }
+
     /// The body of an item, all of it.
     pub(crate) async fn body(&self, operation: &'static str, item: &Item) -> PortResult<Vec<u8>> {
         gunzip(&self.pieces(operation, item, 0).await?.concat())

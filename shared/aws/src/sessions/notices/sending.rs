@@ -157,37 +157,35 @@ impl Cloud {
 
     /// The notices of the piece that is at turn, and whether it is the last.
     async fn at_turn(&self, item: &Item) -> PortResult<(Vec<Notice>, bool)> {
-        let (next, parts): (usize, Parts) = (item.number("next")?, Parts::of(item)?);
-        let is_last = next + 1 >= parts.count;
-        let pieces = self.pieces_at(item, next).await?;
-        // Somebody else sent everything meanwhile.
-        let Some(piece) = pieces else { return Ok((Vec::new(), true)) };
-        let all = read(&piece)?;
-        let gone = match item.get("sent") {
+        let parts = Parts::of(item)?;
+        let mut gone: BTreeSet<usize> = match item.get("sent") {
             Some(AttributeValue::Ns(numbers)) => {
                 numbers.iter().filter_map(|number| number.parse().ok()).collect()
             }
             Some(_) | None => BTreeSet::new(),
         };
-        let place: Place = (item.text("pk")?.to_owned(), item.text("sk")?.to_owned(), next);
-        let state =
-            |at| PieceState { at, size: all.len(), gone: gone.clone(), parts: parts.clone() };
-        if (0..all.len()).all(|at| gone.contains(&at)) {
+        for next in item.number("next")?..parts.count {
+            // Somebody else sent everything meanwhile.
+            let Some(piece) = self.piece(UNSENT, item, next).await? else { break };
+            let all = read(&piece)?;
+            let place: Place = (item.text("pk")?.to_owned(), item.text("sk")?.to_owned(), next);
+            let state = |at| {
+                let (gone, parts) = (gone.clone(), parts.clone());
+                PieceState { at, size: all.len(), gone, parts }
+            };
+            let mut waiting = Vec::new();
+            for (at, notice) in all.iter().enumerate().filter(|(at, _)| !gone.contains(at)) {
+                self.0.places.keep(&notice.id, place.clone(), state(at));
+                waiting.push(notice.clone());
+            }
+            if !waiting.is_empty() {
+                return Ok((waiting, next + 1 >= parts.count));
+            }
             // Two sent a half each.
-            let sent = Sent { sent: BTreeSet::new(), state: state(0) };
-            self.forget_sent(place, sent).await?;
-            return Ok((Vec::new(), is_last));
+            self.forget_sent(place, Sent { sent: BTreeSet::new(), state: state(0) }).await?;
+            gone.clear();
         }
-        let mut waiting = Vec::new();
-        for (at, notice) in all.iter().enumerate().filter(|(at, _)| !gone.contains(at)) {
-            self.0.places.keep(&notice.id, place.clone(), state(at));
-            waiting.push(notice.clone());
-        }
-        Ok((waiting, is_last))
-    }
-
-    async fn pieces_at(&self, item: &Item, number: usize) -> PortResult<Option<Vec<u8>>> {
-        Ok(self.pieces(UNSENT, item, number).await?.into_iter().next())
+        Ok((Vec::new(), true))
     }
 
     /// Which commits of a lane are not posted.
