@@ -25,7 +25,7 @@ SETS = {
 }
 
 # The functions of the suite by the name of their binary.
-BINARIES = ["ingest", "processor", "redrive", "batcher", "sessionizer", "insights", "emitter_example"]
+BINARIES = ["ingest", "processor", "redrive", "batcher", "sessionizer", "insights", "live", "emitter_example"]
 
 
 class There(Installation):

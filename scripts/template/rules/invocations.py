@@ -7,10 +7,14 @@ from template.there import many
 from template.translate import ROOT
 
 # What `aws::bus` publishes.
-URGENT = {"source": ["tribometer"], "detail-type": ["org.urgent"]}
+ANNOUNCED = {
+    "batcher": {"source": ["tribometer"], "detail-type": ["org.urgent"]},
+    "live": {"source": ["tribometer"], "detail-type": ["session.context_updated"]},
+}
 # What is started at which rate, and with which words.
 RATES = {
     "batcher": [("rate(5 minutes)", "{}")],
+    "live": [("rate(1 minute)", "{}")],
     "redrive": [("rate(5 minutes)", "{}")],
     "sessionizer": [
         ("rate(1 day)", '{"compact":true}'),
@@ -110,27 +114,72 @@ def an_invocation_nobody_waits_for_is_not_repeated_and_leaves_a_trace(there):
 
 
 @rule
-def an_urgent_organisation_reaches_the_batcher(there):
+def what_is_announced_reaches_whom_it_is_for(there):
     bus = there.resources["Bus"]["Properties"]["Name"]
-    batcher = there.functions["batcher"].arn
-    rules = [
-        one for one in there.of_type("AWS::Events::Rule").values()
-        if one.get("EventBusName") == bus and one.get("EventPattern") == URGENT
-        and one.get("State", "ENABLED") == "ENABLED"
-    ]
-    targets = [target for one in rules for target in one.get("Targets", []) if target.get("Arn") == batcher]
-    if len(targets) != 1:
-        yield f"{len(targets)} rules start the batcher for an urgent organisation"
-    for target in targets:
-        if int(target.get("RetryPolicy", {}).get("MaximumEventAgeInSeconds", 86_400)) > 240 or "DeadLetterConfig" not in target:
-            yield "a nudge is repeated for longer than a tick, or is lost without a trace"
-    allowed = [
-        one for one in there.of_type("AWS::Lambda::Permission").values()
-        if one.get("Principal") == "events.amazonaws.com" and one.get("FunctionName") == batcher
-        and one.get("SourceArn") == there.arn("UrgentRule")
-    ]
-    if len(allowed) != 1:
-        yield "the rule may not invoke the batcher"
+    for binary, pattern in ANNOUNCED.items():
+        function = there.functions[binary].arn
+        rules = {
+            name: one for name, one in there.of_type("AWS::Events::Rule").items()
+            if one.get("EventBusName") == bus and one.get("EventPattern") == pattern
+            and one.get("State", "ENABLED") == "ENABLED"
+        }
+        targets = [
+            (name, target) for name, one in rules.items() for target in one.get("Targets", [])
+            if target.get("Arn") == function
+        ]
+        if len(targets) != 1:
+            yield f"{len(targets)} rules start {binary} for {pattern['detail-type']}"
+        for name, target in targets:
+            if int(target.get("RetryPolicy", {}).get("MaximumEventAgeInSeconds", 86_400)) > 240 or "DeadLetterConfig" not in target:
+                yield f"{name}: repeated for longer than a tick, or lost without a trace"
+            allowed = [
+                one for one in there.of_type("AWS::Lambda::Permission").values()
+                if one.get("Principal") == "events.amazonaws.com" and one.get("FunctionName") == function
+                and one.get("SourceArn") == there.arn(name)
+            ]
+            if len(allowed) != 1:
+                yield f"{name}: may not invoke {binary}"
+
+
+@rule
+def whoever_listens_is_heard_by_one_function_which_may_answer(there):
+    for name, api in there.of_type("AWS::ApiGatewayV2::Api").items():
+        if api.get("ProtocolType") != "WEBSOCKET":
+            continue
+        own = there.value({"Ref": name})
+        of_it = lambda kind: {one: found for one, found in there.of_type(kind).items() if found.get("ApiId") == own}
+        live = there.functions["live"]
+        integrations = of_it("AWS::ApiGatewayV2::Integration")
+        routes = of_it("AWS::ApiGatewayV2::Route").values()
+        if {route.get("RouteKey") for route in routes} != {"$connect", "$default", "$disconnect"}:
+            yield f"{name}: its routes are {sorted(route.get('RouteKey') for route in routes)}"
+        targets = {f"integrations/{there.value({'Ref': one})}" for one in integrations}
+        if len(targets) != 1 or any(route.get("Target") not in targets for route in routes):
+            yield f"{name}: not every route leads to its one integration"
+        for one, integration in integrations.items():
+            if integration.get("IntegrationType") != "AWS_PROXY" or f"/{live.arn}/" not in integration.get("IntegrationUri", ""):
+                yield f"{one}: does not ask the live function"
+            if not int(live.properties["Timeout"]) * 1_000 <= int(integration.get("TimeoutInMillis", 29_000)) <= 29_000:
+                yield f"{one}: waits {integration.get('TimeoutInMillis')} ms for a function that takes {live.properties['Timeout']} s"
+        stages = {f"https://{own}.execute-api.eu-central-1.amazonaws.com/{one['StageName']}" for one in of_it("AWS::ApiGatewayV2::Stage").values()}
+        if stages != {live.environment.get("CONNECTIONS_URL")}:
+            yield f"{name}: the function answers at {live.environment.get('CONNECTIONS_URL')}, its stages are {sorted(stages)}"
+        allowed = [
+            one for one in there.of_type("AWS::Lambda::Permission").values()
+            if one.get("Principal") == "apigateway.amazonaws.com" and one.get("FunctionName") == live.arn
+            and str(one.get("SourceArn")).startswith(f"arn:aws:execute-api:eu-central-1:{there.value({'Ref': 'AWS::AccountId'})}:{own}/")
+        ]
+        if len(allowed) != 1:
+            yield f"{name}: may not invoke the live function"
+
+
+@rule
+def nobody_tells_a_listener_after_its_turn(there):
+    text = (ROOT / "functions/live/src/lib.rs").read_text(encoding="utf-8")
+    turn = int(re.search(r"const TURN_MS: i64 = ([0-9_]+);", text)[1].replace("_", ""))
+    takes = int(there.functions["live"].properties["Timeout"]) * 1_000
+    if takes >= turn:
+        yield f"live: takes up to {takes} ms, and its turns {turn} ms"
 
 
 @rule

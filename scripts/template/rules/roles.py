@@ -16,6 +16,7 @@ OPEN_ENDS = [
     re.compile(r"arn:aws:logs:[^*?]+:log-group:[^*?]+:\*"),
     re.compile(r"arn:aws:s3:::[^*?/]+/[^*?]+/\*"),
     re.compile(r"arn:aws:secretsmanager:[^*?]+:secret:[^*?]+-\?{6}"),
+    re.compile(r"arn:aws:execute-api:[^*?]+/(POST|DELETE)/@connections/\*"),
 ]
 # A variable that only says which store is meant: what it names is not reached.
 SELECTING = {("sessionizer", "EVENTS_DDB_TABLE")}
@@ -131,6 +132,9 @@ def _subject(resource):
     """What an ARN is about: the name of a table, a bucket, a secret."""
     if resource.startswith("arn:aws:s3:::"):
         return resource.removeprefix("arn:aws:s3:::").split("/")[0]
+    connections = re.fullmatch(r"arn:aws:execute-api:([^:]+):[0-9]+:([^/]+)/([^/]+)/[A-Z]+/@connections/\*", resource)
+    if connections:
+        return "https://{1}.execute-api.{0}.amazonaws.com/{2}".format(*connections.groups())
     resource = re.sub(r"(:table/[^/]+)/index/.*", r"\1", resource)
     return re.sub(r"-\?{6}$", "", re.split(r":table/|:stream/|:event-bus/|:secret:", resource)[-1])
 
