@@ -1,9 +1,9 @@
 //! Behind Lambda: the API is opened by the first request, which reads the key of its cursors; a start asks nobody.
 
 use axum::{
-    Router,
-    body::Body,
-    extract::Request,
+    BoxError, Router,
+    body::{Bytes, HttpBody},
+    http::Request,
     response::{IntoResponse as _, Response},
 };
 use domain::event_id;
@@ -31,14 +31,18 @@ impl<C: Clock, E: Entropy> Door<C, E> {
     }
 
     /// Answers a request with the API that `open` opens. While it cannot be opened, nothing can be read.
-    pub async fn answer(
+    pub async fn answer<B>(
         &self,
-        request: Request<impl Into<Body>>,
+        request: Request<B>,
         open: impl Future<Output = PortResult<Router>> + Send,
-    ) -> Response {
+    ) -> Response
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
         match self.router.get_or_try_init(|| open).await {
             Ok(router) => {
-                let answered = router.clone().oneshot(request.map(Into::into)).await;
+                let answered = router.clone().oneshot(request).await;
                 answered.unwrap_or_else(|never| match never {})
             }
             Err(error) => {
