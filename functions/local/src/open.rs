@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow, bail};
 use contract::OrgId;
 use embedded::{Options, Store};
+use friction::policy::SessionPolicy;
 use ports::reference::Organisations;
 
 use crate::{cli::PlaceArgs, output};
@@ -16,6 +17,18 @@ pub(crate) enum Place {
     /// A deployed stage.
     #[cfg(feature = "aws")]
     Stage(aws::Cloud),
+}
+
+impl Place {
+    /// That of whoever makes its sessions otherwise, but without waiting for anything.
+    pub(crate) fn session_policy(&self) -> SessionPolicy {
+        let usual = match self {
+            Self::Directory(_) => SessionPolicy::whole_horizon(),
+            #[cfg(feature = "aws")]
+            Self::Stage(_) => SessionPolicy::nine_days(),
+        };
+        SessionPolicy { live_ms: Some(0), ..usual }
+    }
 }
 
 /// Does the same with whatever a place is.
@@ -40,11 +53,11 @@ impl PlaceArgs {
         existing(&self.data_dir).map(Place::Directory)
     }
 
-    /// The data directory, which must exist: for what no stage keeps yet.
+    /// The data directory, which must exist: for what belongs to one machine.
     pub(crate) fn directory(&self) -> anyhow::Result<Store> {
         #[cfg(feature = "aws")]
         if let Some(stage) = &self.stage {
-            bail!("the stage {stage} keeps no sessions yet: name a data directory with --data-dir");
+            bail!("the stage {stage} is no data directory: name one with --data-dir");
         }
         existing(&self.data_dir)
     }

@@ -24,7 +24,7 @@ use ports::{
 use serde::Serialize;
 
 use super::sessions::{organisations, pages, view};
-use crate::{cli::ExplainArgs, output, remote::Server};
+use crate::{cli::ExplainArgs, open::at, output, remote::Server};
 
 /// `tribo explain --json`.
 #[derive(Debug, Serialize)]
@@ -54,13 +54,12 @@ pub(crate) async fn run(args: ExplainArgs) -> anyhow::Result<u8> {
     let ExplainArgs { session, org, store } = args;
     let told = match Server::named(&store)? {
         Some(server) => remote::explain(&server, org, &session).await?,
-        None => {
-            let world = store.place.directory()?;
+        None => at!(store.place.existing()?, world => {
             match find(&world, org, &session).await? {
                 Some((owner, stored)) => Some(explain(&world, &owner, stored).await?),
                 None => None,
             }
-        }
+        }),
     };
     let Some(told) = told else {
         output::note(&format!("no session {session} is known here"));

@@ -23,10 +23,10 @@ use ports::{
 };
 use serde::Serialize;
 
-use self::pace::Pace;
+use self::{pace::Pace, sessions::Kept};
 use crate::{
     cli::{self, ReplayArgs, ReplaySource, ReplayTarget, ReplayTo},
-    open::{self, at},
+    open::{self, Place, at},
     output,
 };
 
@@ -80,13 +80,25 @@ pub(crate) async fn run(args: ReplayArgs) -> anyhow::Result<u8> {
         Goal::Again(target) => at!(args.place.place.existing()?, world => {
             replay(world, args, profile, (to, target)).await?
         }),
-        Goal::Sessions if args.source == ReplaySource::Archive => {
-            sessions::replay(args.place.place.directory()?, args, to).await?
-        }
+        Goal::Sessions if args.source == ReplaySource::Archive => replay_sessions(args, to).await?,
         Goal::Sessions => return Err(cli::wrong("--to sessions takes --source archive")),
     };
     print(&report, json)?;
     Ok(0)
+}
+
+/// Makes sessions of the archive.
+async fn replay_sessions(args: ReplayArgs, to: Timestamp) -> anyhow::Result<ReplayReport> {
+    let place = args.place.place.existing()?;
+    let policy = place.session_policy();
+    match place {
+        Place::Directory(world) => {
+            let kept = Kept::Beside(world.directory().to_owned());
+            sessions::replay(world, args, to, (policy, kept)).await
+        }
+        #[cfg(feature = "aws")]
+        Place::Stage(world) => sessions::replay(world, args, to, (policy, Kept::NineDays)).await,
+    }
 }
 
 /// What a replay is for.

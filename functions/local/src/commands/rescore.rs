@@ -8,7 +8,7 @@ use std::{
 };
 
 use contract::{OrgId, Timestamp, session::SessionId};
-use friction::{change::SessionState, owner::Owner};
+use friction::{change::SessionState, owner::Owner, policy::SessionPolicy};
 use ports::{
     clock::{Clock as _, SystemClock},
     reference::Organisations,
@@ -23,7 +23,11 @@ use super::{
     sessions::pages,
     sweeping::{self, Rehearsal},
 };
-use crate::{cli::RescoreArgs, open, output};
+use crate::{
+    cli::RescoreArgs,
+    open::{self, at},
+    output,
+};
 
 /// `tribo rescore --json`.
 #[derive(Debug, Serialize)]
@@ -49,10 +53,10 @@ struct RescoreReport {
 pub(crate) async fn run(args: RescoreArgs) -> anyhow::Result<u8> {
     let RescoreArgs { place, org, span, dry_run } = args;
     let (from, to) = span.bounds()?;
-    let world = place.place.directory()?;
-    open::known(&world, Some(&org)).await?;
+    let world = place.place.existing()?;
+    let policy = world.session_policy();
     let span = Span { org, product: None, from, to };
-    let report = rescore(world, span, dry_run).await?;
+    let report = at!(world, world => rescore(world, policy, span, dry_run).await?);
     if place.json {
         output::json(&report)?;
     } else {
@@ -61,16 +65,22 @@ pub(crate) async fn run(args: RescoreArgs) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-async fn rescore<W>(world: W, span: Span, dry_run: bool) -> anyhow::Result<RescoreReport>
+async fn rescore<W>(
+    world: W,
+    policy: SessionPolicy,
+    span: Span,
+    dry_run: bool,
+) -> anyhow::Result<RescoreReport>
 where
     W: World + Understanding + Organisations + Clone,
 {
-    let (owners, frozen) = owners(&world, &span).await?;
+    open::known(&world, Some(&span.org)).await?;
+    let (owners, frozen) = owners(&world, &policy, &span).await?;
     let before = Kept::of(&world, &owners).await?;
     let (rules_version, after) = if dry_run {
-        again(&Rehearsal::new(world), &span.org, &owners, 1).await?
+        again(&Rehearsal::new(world), policy, &span.org, (&owners, 1)).await?
     } else {
-        again(&world, &span.org, &owners, ROUNDS).await?
+        again(&world, policy, &span.org, (&owners, ROUNDS)).await?
     };
     Ok(RescoreReport {
         org: span.org,
@@ -88,9 +98,10 @@ where
 /// Whoever has sessions in the span that may change, with the beginning of the first; and how many may not.
 async fn owners<W: Understanding>(
     world: &W,
+    policy: &SessionPolicy,
     span: &Span,
 ) -> anyhow::Result<(BTreeMap<Owner, Timestamp>, usize)> {
-    let frozen_before = SystemClock.now().plus_ms(-sweeping::policy().frozen_ms);
+    let frozen_before = SystemClock.now().plus_ms(-policy.frozen_ms);
     let mut frozen = 0;
     let mut found: Vec<(Timestamp, SessionId)> = Vec::new();
     let query = SessionQuery { span: span.clone(), state: None, after: None, limit: pages::SIZE };
@@ -117,15 +128,15 @@ async fn owners<W: Understanding>(
 /// Derives everything again, and says under which rules, and what is kept then.
 async fn again<W: World + Clone>(
     world: &W,
+    policy: SessionPolicy,
     org: &OrgId,
-    owners: &BTreeMap<Owner, Timestamp>,
-    rounds: u32,
+    (owners, rounds): (&BTreeMap<Owner, Timestamp>, u32),
 ) -> anyhow::Result<(u32, Kept)> {
     let mut left: BTreeSet<Owner> = owners.keys().cloned().collect();
     let mut round = 1;
     loop {
         arm(world, owners, &left).await?;
-        sweeping::settle(world, left).await?;
+        sweeping::settle(world, policy, left).await?;
         let version = rules::of(world, org).await?.version;
         let kept = Kept::of(world, owners).await?;
         // A server's sweep that began before the rules changed goes by those before, and may have come first.

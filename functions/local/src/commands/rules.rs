@@ -12,7 +12,11 @@ use ports::{reference::Organisations, rules::RuleBook};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{cli::RulesCommand, open, output};
+use crate::{
+    cli::RulesCommand,
+    open::{self, at},
+    output,
+};
 
 /// `tribo rules show --json`.
 #[derive(Debug, Serialize)]
@@ -43,22 +47,24 @@ struct ChangedRules {
 pub(crate) async fn run(command: RulesCommand) -> anyhow::Result<u8> {
     match command {
         RulesCommand::Show { place, org, product } => {
-            let world = place.place.directory()?;
-            let shown = show(&world, org, product.unwrap_or_default()).await?;
+            let product = product.unwrap_or_default();
+            let shown = at!(place.place.existing()?, world => show(&world, org, product).await?);
             print_shown(&shown, place.json)?;
         }
         RulesCommand::Set { file, place, org } => {
             // Before anything is read: without the organisation there is nothing to do.
-            let world = place.place.directory()?;
-            open::known(&world, Some(&org)).await?;
-            let rules = RuleSet::parse(&read(&file)?)
-                .with_context(|| format!("{} holds no rules", file.display()))?;
-            print_changed(&set(&world, org, &rules).await?, place.json)?;
+            let changed = at!(place.place.existing()?, world => {
+                open::known(&world, Some(&org)).await?;
+                set(&world, org, &parsed(&file)?).await?
+            });
+            print_changed(&changed, place.json)?;
         }
         RulesCommand::Reset { place, org } => {
-            let world = place.place.directory()?;
-            open::known(&world, Some(&org)).await?;
-            print_changed(&reset(&world, org).await?, place.json)?;
+            let changed = at!(place.place.existing()?, world => {
+                open::known(&world, Some(&org)).await?;
+                reset(&world, org).await?
+            });
+            print_changed(&changed, place.json)?;
         }
     }
     Ok(0)
@@ -114,6 +120,10 @@ async fn reset<W: RuleBook>(world: &W, org: OrgId) -> anyhow::Result<ChangedRule
     }
     let next = previous.checked_add(1).context("there is no higher version")?;
     set(world, org, &built_in(next)).await
+}
+
+fn parsed(file: &Path) -> anyhow::Result<RuleSet> {
+    RuleSet::parse(&read(file)?).with_context(|| format!("{} holds no rules", file.display()))
 }
 
 fn read(file: &Path) -> anyhow::Result<String> {

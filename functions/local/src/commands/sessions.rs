@@ -22,7 +22,8 @@ use serde::Serialize;
 use self::remote::Asked;
 use crate::{
     cli::{IncidentsArgs, SessionsArgs},
-    open, output,
+    open::{self, at},
+    output,
     remote::Server,
 };
 
@@ -58,12 +59,11 @@ pub(crate) async fn sessions(args: SessionsArgs) -> anyhow::Result<u8> {
         let asked = Asked { org, product, from, to };
         found.count = remote::sessions(&server, &asked, state, |view| listed.see(view)).await?;
     } else {
-        let world = store.place.directory()?;
-        for org in organisations(&world, org).await? {
+        at!(store.place.existing()?, world => for org in organisations(&world, org).await? {
             let span = Span { org, product: product.clone(), from, to };
             let query = SessionQuery { span, state, after: None, limit: pages::SIZE };
             found.count += in_sessions(&world, query, &mut listed).await?;
-        }
+        });
     }
     found.sessions = listed.finish();
     if store.json {
@@ -89,13 +89,12 @@ pub(crate) async fn incidents(args: IncidentsArgs) -> anyhow::Result<u8> {
         let asked = Asked { org, product, from, to };
         remote::incidents(&server, &asked, rule, session.as_ref(), see).await?;
     } else {
-        let world = store.place.directory()?;
-        for org in organisations(&world, org).await? {
+        at!(store.place.existing()?, world => for org in organisations(&world, org).await? {
             let span = Span { org, product: product.clone(), from, to };
             let (session, limit) = (session.clone(), pages::SIZE);
             let query = IncidentQuery { span, rule, session, after: None, limit };
             pages::incidents(&world, query, &mut see).await?;
-        }
+        });
     }
     found.incidents = listed.finish();
     if store.json {

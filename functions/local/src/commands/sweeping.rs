@@ -18,10 +18,11 @@ pub(super) use self::rehearsal::Rehearsal;
 /// server: its listeners are there.
 pub(super) async fn settle<W: World + Clone>(
     world: &W,
+    policy: SessionPolicy,
     owners: BTreeSet<Owner>,
 ) -> anyhow::Result<()> {
     let chosen = Chosen::new(world.clone(), owners);
-    let sessionizer = Sessionizer::new(chosen.clone(), SystemClock, policy());
+    let sessionizer = Sessionizer::new(chosen.clone(), SystemClock, policy);
     let mut tries = 0;
     loop {
         let report = sessionizer.sweep(EVERYBODY, None).await?;
@@ -41,11 +42,6 @@ pub(super) async fn settle<W: World + Clone>(
         }
         tokio::time::sleep(PAUSE).await;
     }
-}
-
-/// That of a store that keeps events of sessions for as long as ids.
-pub(super) fn policy() -> SessionPolicy {
-    SessionPolicy { live_ms: Some(0), ..SessionPolicy::whole_horizon() }
 }
 
 const EVERYBODY: Lane = Lane { index: 0, of: 1 };

@@ -32,7 +32,8 @@ use super::{owned::Owned, rules};
 use crate::{
     archived,
     cli::{self, TuneArgs},
-    open, output,
+    open::{self, at},
+    output,
 };
 
 /// `tribo tune --json`.
@@ -61,9 +62,10 @@ struct Setting {
 
 /// Prints the comparison.
 pub(crate) async fn run(args: TuneArgs) -> anyhow::Result<u8> {
-    let world = args.place.place.directory()?;
+    let world = args.place.place.existing()?;
     let as_json = args.place.json;
-    let report = tune(&world, args).await?;
+    let policy = world.session_policy();
+    let report = at!(world, world => tune(&world, policy, args).await?);
     if as_json {
         output::json(&report)?;
     } else {
@@ -72,7 +74,7 @@ pub(crate) async fn run(args: TuneArgs) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-async fn tune<W>(world: &W, args: TuneArgs) -> anyhow::Result<TuneReport>
+async fn tune<W>(world: &W, policy: SessionPolicy, args: TuneArgs) -> anyhow::Result<TuneReport>
 where
     W: Archive + Organisations + RuleBook,
 {
@@ -84,7 +86,7 @@ where
     let today = rules::of(world, &org).await?;
     let tried = changed(&today, rule, &set)?;
     let mut trial = Trial {
-        policy: SessionPolicy::whole_horizon(),
+        policy,
         now: SystemClock.now(),
         span: (from, to),
         today: Of::new(today),

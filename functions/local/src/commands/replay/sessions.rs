@@ -1,23 +1,26 @@
 //! Sessions of archived events: those that there were, in a store that has none, and those that are missing in one that has.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use anyhow::Context as _;
 use contract::{
     Event, Timestamp,
     limits::{DAY_MS, MARKER_TTL_MS},
 };
-use embedded::Store;
 use friction::{
     owner::{Owner, Position},
     policy::SessionPolicy,
     reconcile,
 };
 use ports::{
+    archive::Archive,
     clock::{Clock as _, SystemClock},
-    sessions::Sessions as _,
+    reference::Organisations,
 };
-use sessionizer::Sessionizer;
+use sessionizer::{Sessionizer, World};
 
 use super::{ReplayReport, pace::Pace};
 use crate::{
@@ -27,15 +30,38 @@ use crate::{
     open, server,
 };
 
+/// For how long a place keeps the events of sessions.
+pub(super) enum Kept {
+    /// For as long as ids, but the server of this directory lets go of them then.
+    Beside(PathBuf),
+    /// For nine days, of which the last belong to what came late.
+    #[cfg(feature = "aws")]
+    NineDays,
+}
+
+impl Kept {
+    /// True for events of which some may be gone before all of them are there.
+    fn is_short_of(&self, began: Timestamp, policy: &SessionPolicy) -> bool {
+        match self {
+            Self::Beside(_) => false,
+            #[cfg(feature = "aws")]
+            Self::NineDays => SystemClock.now().since_ms(began) > policy.late_ms,
+        }
+    }
+}
+
 /// Makes sessions of what arrived from `args.from` to `to`.
-pub(super) async fn replay(
-    world: Store,
+pub(super) async fn replay<W>(
+    world: W,
     args: ReplayArgs,
     to: Timestamp,
-) -> anyhow::Result<ReplayReport> {
+    (policy, kept): (SessionPolicy, Kept),
+) -> anyhow::Result<ReplayReport>
+where
+    W: World + Archive + Organisations + Clone,
+{
     open::known(&world, Some(&args.org)).await?;
     let mut report = ReplayReport::of(&args, to);
-    let policy = sweeping::policy();
     let archived = archived::read(&world, Some(&args.org), args.from, to).await?;
     report.found = u64::try_from(archived.events.len())?;
     let owned = Owned::of(archived, &policy);
@@ -44,16 +70,21 @@ pub(super) async fn replay(
     let mut waves: BTreeMap<Timestamp, Vec<Stretch>> = BTreeMap::new();
     for (owner, events) in owned.owners {
         for stretch in stretches(&owner, events, &policy) {
+            if kept.is_short_of(stretch.began(), &policy) {
+                report.skip("older than what a stage keeps for sessions", stretch.events.len());
+                continue;
+            }
             waves.entry(wave(stretch.began())).or_default().push(stretch);
         }
     }
     // A server lets go of events of this age, and what is made of a part of them would stay.
     let is_old = |began: &Timestamp| SystemClock.now().since_ms(*began) > KEPT_FOR_SURE_MS;
-    let _alone = match waves.keys().next().filter(|began| is_old(began) && !args.dry_run) {
-        Some(_) => Some(server::only_server(world.directory()).context(
+    let oldest = waves.keys().next().filter(|began| is_old(began) && !args.dry_run);
+    let _alone = match (oldest, &kept) {
+        (Some(_), Kept::Beside(directory)) => Some(server::only_server(directory).context(
             "the time holds events that are older than a running server keeps for sessions",
         )?),
-        None => None,
+        _ => None,
     };
     let sessionizer = Sessionizer::new(world.clone(), SystemClock, policy);
     let mut replay = Replay { world, sessionizer, policy, pace: Pace::of(args.rate), report };
@@ -108,15 +139,15 @@ fn wave(began: Timestamp) -> Timestamp {
 }
 
 /// A replay under way.
-struct Replay {
-    world: Store,
-    sessionizer: Sessionizer<Store, SystemClock>,
+struct Replay<W> {
+    world: W,
+    sessionizer: Sessionizer<W, SystemClock>,
     policy: SessionPolicy,
     pace: Pace,
     report: ReplayReport,
 }
 
-impl Replay {
+impl<W: World + Clone> Replay<W> {
     async fn wave(&mut self, stretches: Vec<Stretch>) -> anyhow::Result<()> {
         let mut owners: BTreeSet<Owner> = BTreeSet::new();
         let mut events: Vec<Event> = Vec::new();
@@ -133,7 +164,7 @@ impl Replay {
         }
         self.take(events).await?;
         if !self.report.dry_run {
-            sweeping::settle(&self.world, owners).await?;
+            sweeping::settle(&self.world, self.policy, owners).await?;
         }
         Ok(())
     }
@@ -183,7 +214,7 @@ mod tests {
     }
 
     fn lengths(times: impl IntoIterator<Item = i64>) -> Vec<usize> {
-        let policy = SessionPolicy { events_max: 10, ..sweeping::policy() };
+        let policy = SessionPolicy { events_max: 10, ..SessionPolicy::whole_horizon() };
         let events: Vec<Event> = times.into_iter().map(event).collect();
         let owner = Owner::of(&events[0]).unwrap();
         stretches(&owner, events, &policy).iter().map(|stretch| stretch.events.len()).collect()
@@ -210,7 +241,7 @@ mod tests {
 
     #[test]
     fn waves_are_shorter_than_the_days_between_a_day_and_its_baseline() {
-        let policy = sweeping::policy();
+        let policy = SessionPolicy::whole_horizon();
         let day = Timestamp::from_ms(20_000 * DAY_MS);
         let (_, to) = friction::baseline::window(day, &policy);
         assert!(day.since_ms(to) >= WAVE_MS + DAY_MS);
