@@ -11,7 +11,7 @@ SELECT
     count() AS sessions,
     sum(s.incidents) AS incidents,
     if(everything.3 >= 5, round(sum(s.friction_micro) / everything.1 / 1e6, 6), NULL) AS points,
-    if(everything.3 >= 5 AND everything.2 > 0, round(sum(s.friction_micro) / everything.2, 6), NULL) AS share
+    if(everything.3 >= 5 AND everything.2 > 0, round(points / round(everything.2 / everything.1 / 1e6, 6), 6), NULL) AS share
 FROM fact_signals AS s
 WHERE org_id = {org:String} AND ({product:String} = '' OR product_id = {product:String})
   AND day >= {from:Date} AND day < {to:Date}
