@@ -9,11 +9,16 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.parse
+import urllib.request
 
 import boto3
 import botocore.exceptions
 
 BUILD = "cargo build --release -p tribo --features aws"
+# People who lose patience, and how often each of them clicks.
+PEOPLE, CLICKS = 3, 6
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
@@ -28,15 +33,15 @@ def main():
         arguments.error("--events is at least 1")
     stage = Stage(given.stage)
     before = stage.ledger(given.org)
-    key = stage.tribo("keys", "create", "--org", given.org, "--scope", "ingest")["key"]
+    key = stage.tribo("keys", "create", "--org", given.org, "--scope", "ingest,read")["key"]
 
     emitted = stage.emit()
     sent = stage.send(key, given.org, given.events)
     forward = sent["friction"] + emitted
-    print(f"sent {given.events} events through the door, {emitted} through the instrumented function")
+    print(f"sent {sent['events']} events through the door, {emitted} through the instrumented function")
 
     expected = {
-        "accepted": before["accepted"] + given.events + emitted,
+        "accepted": before["accepted"] + sent["events"] + emitted,
         "delivered": before["delivered"] + forward,
     }
     report = stage.settle(given.org, expected, given.patience)
@@ -50,6 +55,10 @@ def main():
     if wrong or not report["balanced"]:
         sys.exit("smoke: " + "; ".join(wrong or ["the ledger does not balance"]))
     print("every event is accounted for")
+    told = stage.understood(key, sent["product"], given.patience)
+    if told != {"sessions": PEOPLE, "incidents": PEOPLE}:
+        sys.exit(f"smoke: {PEOPLE} people lost patience, and the insights API tells of {told}")
+    print(f"{told['sessions']} sessions and {told['incidents']} incidents are understood as they were")
 
 
 class Stage:
@@ -138,6 +147,8 @@ class Stage:
             else:
                 event |= {"eventType": "ui.click", "screen": f"/page/{number % 5}", "element": {"key": "save"}}
             lines.append(json.dumps(event))
+        product = f"smoke{run}"
+        lines += [json.dumps(event) for event in impatient(org, product, run, now)]
         with tempfile.NamedTemporaryFile("w", suffix=".ndjson") as file:
             file.write("\n".join(lines) + "\n")
             file.flush()
@@ -150,9 +161,32 @@ class Stage:
                 check=False,
             )
         answer = json.loads(told.stdout or "{}")
-        if answer.get("accepted") != count:
-            sys.exit(f"smoke: the door took {answer.get('accepted')} of {count} events: {answer}")
-        return {"friction": (count + 1) // 2, "first": f"smoke-{run}-00000"}
+        if answer.get("accepted") != len(lines):
+            sys.exit(f"smoke: the door took {answer.get('accepted')} of {len(lines)} events: {answer}")
+        return {"events": len(lines), "friction": (count + 1) // 2, "first": f"smoke-{run}-00000", "product": product}
+
+    def understood(self, key, product, patience):
+        """Waits until the sessions of a product ended; answers how many of them, and of what hurt in them, are told."""
+        end = time.monotonic() + patience
+        while True:
+            sessions = self.ask(key, "/v1/sessions", productId=product, state="closed")["sessions"]
+            incidents = self.ask(key, "/v1/incidents", productId=product, rule="rage_click")["incidents"]
+            told = {"sessions": len(sessions), "incidents": len(incidents)}
+            if min(told.values()) >= PEOPLE or time.monotonic() > end:
+                return told
+            time.sleep(2)
+
+    def ask(self, key, path, **query):
+        """What the insights API answers."""
+        url = f"{self.names['INSIGHTS_URL']}{path}?{urllib.parse.urlencode(query)}"
+        request = urllib.request.Request(url, headers={"X-API-Key": key})
+        try:
+            with urllib.request.urlopen(request, timeout=35) as answer:
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            sys.exit(f"smoke: {path}: {error.code} {error.read().decode(errors='replace')}")
+        except OSError as error:
+            sys.exit(f"smoke: {path}: {error}")
 
     def settle(self, org, expected, patience):
         """Waits until everything arrived, or nothing more can be hoped for."""
@@ -165,6 +199,19 @@ class Stage:
             if time.monotonic() > end:
                 return report
             time.sleep(2)
+
+
+def impatient(org, product, run, now):
+    """Clicks without an effect, long enough ago for their sessions to end soon."""
+    began = now - datetime.timedelta(minutes=45)
+    for person in range(PEOPLE):
+        for number in range(CLICKS):
+            at = began + datetime.timedelta(seconds=person, milliseconds=150 * number)
+            yield {
+                "eventId": f"smoke-{run}-p{person}-{number}", "eventType": "ui.click", "occurredAt": at.isoformat(),
+                "orgId": org, "productId": product, "actorId": f"person{person}@example.org",
+                "screen": "/orders", "element": {"key": "save"},
+            }
 
 
 if __name__ == "__main__":
