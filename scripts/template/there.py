@@ -21,11 +21,12 @@ SETS = {
         "SecretsKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/secrets",
         "CodeSigningConfigArn": "arn:aws:lambda:eu-central-1:123456789012:code-signing-config:csc-1",
         "EmitterExample": "true",
+        "WarehouseUrl": "https://warehouse.example.com:8443",
     },
 }
 
 # The functions of the suite by the name of their binary.
-BINARIES = ["ingest", "processor", "redrive", "batcher", "sessionizer", "insights", "live", "emitter_example"]
+BINARIES = ["ingest", "processor", "redrive", "batcher", "sessionizer", "insights", "live", "warehouse", "emitter_example"]
 
 
 class There(Installation):

@@ -113,8 +113,13 @@ def every_dead_letter_queue_has_an_alarm(there):
         of.get("QueueName") for _, alarm in alarms(there) for _, metric, of in metrics(alarm)
         if metric == "ApproximateNumberOfMessagesVisible" and float(alarm["Threshold"]) == 0
     }
+    aged = {
+        of.get("QueueName") for _, alarm in alarms(there) for _, metric, of in metrics(alarm)
+        if metric == "ApproximateAgeOfOldestMessage"
+    }
     for name, queue in there.of_type("AWS::SQS::Queue").items():
-        if queue.get("QueueName") not in watched:
+        # What has dead letters of its own is worked off: there it is age that tells.
+        if queue.get("QueueName") not in (aged if "RedrivePolicy" in queue else watched):
             yield f"{name}: nobody hears what dies"
 
 

@@ -5,7 +5,7 @@ import re
 from template.rules import rule
 from template.there import BINARIES, entry_point, needed_resources, resources_of_the_code
 
-OPTIONAL = {"emitter_example"}
+OPTIONAL = {"emitter_example", "warehouse"}
 SECRET = re.compile(r"KEY$|SECRET|TOKEN|PASSWORD|CREDENTIAL")
 # Variables whose value only names where something lies.
 NAMES = {"PSEUDONYM_SECRET", "PSEUDONYM_KMS_KEY", "KEYS_TABLE", "CURSOR_SECRET"}

@@ -183,6 +183,39 @@ def nobody_tells_a_listener_after_its_turn(there):
 
 
 @rule
+def what_is_announced_of_sessions_reaches_the_warehouse_through_a_queue(there):
+    if "warehouse" not in there.functions:
+        return
+    wanted = {"source": ["tribometer"], "detail-type": ["session.closed", "session.superseded", {"prefix": "incident."}]}
+    arns = {there.arn(name): (name, queue) for name, queue in queues(there)}
+    told = [
+        (name, target) for name, one in there.of_type("AWS::Events::Rule").items() if one.get("EventPattern") == wanted
+        for target in one.get("Targets", []) if target.get("Arn") in arns
+    ]
+    if len(told) != 1:
+        yield f"{len(told)} rules tell a queue of sessions and incidents"
+    for name, target in told:
+        queue_name, queue = arns[target["Arn"]]
+        if target.get("DeadLetterConfig", {}).get("Arn") not in arns:
+            yield f"{name}: what cannot be queued leaves no trace"
+        redrive = queue.get("RedrivePolicy", {})
+        if redrive.get("deadLetterTargetArn") not in arns or int(redrive.get("maxReceiveCount", 0)) < 100:
+            yield f"{queue_name}: dies after {redrive.get('maxReceiveCount')} tries, or without a trace"
+        function = there.functions["warehouse"]
+        if int(queue.get("VisibilityTimeout", 30)) < 6 * int(function.properties["Timeout"]):
+            yield f"{queue_name}: a message is handed out again while it is worked on"
+        fed = [
+            mapping for mapping in there.of_type("AWS::Lambda::EventSourceMapping").values()
+            if mapping.get("EventSourceArn") == target["Arn"]
+        ]
+        if [mapping.get("FunctionName") for mapping in fed] != [function.arn]:
+            yield f"{queue_name}: feeds {[mapping.get('FunctionName') for mapping in fed]}"
+        for mapping in fed:
+            if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
+                yield f"{queue_name}: one message that cannot be read brings back all"
+
+
+@rule
 def the_schedules_may_start_what_they_target(there):
     grants = [
         (action, resource)

@@ -9,7 +9,7 @@ from template.there import many, resources_of_the_code
 PLATFORM = {
     "kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator",
     "kinesis:ListShards", "kms:Decrypt", "kms:GenerateDataKey", "logs:CreateLogStream", "logs:PutLogEvents",
-    "s3:ListBucket", "s3:PutObject", "sqs:SendMessage",
+    "s3:ListBucket", "s3:PutObject", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage",
 }
 # The one place of an ARN where a wildcard may stand: the end of what is named before.
 OPEN_ENDS = [
