@@ -137,7 +137,11 @@ impl Cloud {
         limit: usize,
     ) -> PortResult<Vec<Item>> {
         let Asked { kind, span, only, end: (end_at, end_id), .. } = asked;
-        let end = places::place(*end_at, end_id);
+        let (from, end) = (places::digits(span.from.max(day)), places::place(*end_at, end_id));
+        // The service refuses to look between an end and what comes before it.
+        if end < from {
+            return Ok(Vec::new());
+        }
         let mut query = self
             .0
             .dynamodb
@@ -149,7 +153,7 @@ impl Cloud {
             .key_condition_expression("#list = :list AND place BETWEEN :from AND :end")
             .expression_attribute_names("#list", "list")
             .expression_attribute_values(":list", text(places::list(kind, &span.org, day)))
-            .expression_attribute_values(":from", text(places::digits(span.from.max(day))))
+            .expression_attribute_values(":from", text(from))
             .expression_attribute_values(":end", text(&end));
         let mut conditions = Vec::new();
         if let Some(product) = &span.product {

@@ -108,7 +108,8 @@ pub trait Sessions: Send + Sync {
     /// the sweep's version any more. Repeating a committed sweep answers `Stale` and changes nothing.
     fn commit(&self, sweep: Sweep) -> impl Future<Output = PortResult<SweepOutcome>> + Send;
 
-    /// Posts what commits of owners in `lane` left in the journal: from then on [`Sums`], [`Understanding`] and [`Notices`]
+    /// Posts what commits and amendments left in the part `lane` of the journal (a product is in one part; all parts together
+    /// are the journal): from then on [`Sums`], [`Understanding`] and [`Notices`]
     /// show it. Each thing is posted once, whoever posts it and however often. A store that posts while it commits has
     /// nothing to do. Answers how many commits, or parts of them, were posted; 0: the journal is empty.
     fn post(&self, lane: Lane) -> impl Future<Output = PortResult<usize>> + Send;
@@ -119,7 +120,9 @@ pub trait Notices: Send + Sync {
     /// Up to `limit` of them, those of one owner in the order of their commits.
     fn unsent(&self, limit: usize) -> impl Future<Output = PortResult<Vec<Notice>>> + Send;
 
-    /// Announces them to whoever listens and forgets them. At least once: listeners recognise a repeat by its id.
+    /// Announces them to whoever listens and forgets them. At least once: listeners recognise a repeat by its id. Where the
+    /// way to them takes no fact of that size (256 KB), the largest parts of the detail are left out and named in its
+    /// `omitted`: the notice's id says which session or incident to read, and in which revision.
     fn send(&self, notices: &[Notice]) -> impl Future<Output = PortResult<()>> + Send;
 }
 
