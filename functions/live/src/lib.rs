@@ -34,7 +34,7 @@ use ports::{
     clock::Clock,
     keys::ApiKeys,
     projections::Projections,
-    sessions::{EventLog, Understanding},
+    sessions::{EventLog, Heads, Understanding},
     watches::{Listeners, Turns, Watch, Watched, Watches},
 };
 use serde_json::{Value, json};
@@ -45,12 +45,12 @@ use crate::{call::Call, telling::Occasion};
 
 /// Everything the function needs of the world.
 pub trait World:
-    Understanding + EventLog + Projections + ApiKeys + Bus + Watches + Watched + Turns
+    Understanding + EventLog + Heads + Projections + ApiKeys + Bus + Watches + Watched + Turns
 {
 }
 
 impl<W> World for W where
-    W: Understanding + EventLog + Projections + ApiKeys + Bus + Watches + Watched + Turns
+    W: Understanding + EventLog + Heads + Projections + ApiKeys + Bus + Watches + Watched + Turns
 {
 }
 
@@ -98,7 +98,9 @@ impl<W: World, L: Listeners, C: Clock> Live<W, L, C> {
     async fn update(&self, owner: &Owner, deadline: Timestamp) -> PortResult<()> {
         let watches = self.world.watches(owner).await?;
         let told = futures::future::join_all(
-            watches.iter().map(|watch| self.tell(watch, &Occasion::Changed, deadline)),
+            watches
+                .into_iter()
+                .map(|watch| async move { self.tell(&watch, &Occasion::Changed, deadline).await }),
         );
         told.await.into_iter().collect()
     }

@@ -25,8 +25,7 @@ impl<W: World, L: Listeners, C: Clock> Live<W, L, C> {
     async fn grant(&self, connect: &Connect) -> Result<(), Refusal> {
         let now = self.clock.now();
         let caller = Caller::of(&self.world, &connect.headers, now).await?;
-        let query = connect.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let Asked { session, org, after } = Asked::read(query)?;
+        let Asked { session, org, after } = asked(connect)?;
         let org = caller.org(org)?;
         let session = session.ok_or(Code::NotFound)?;
         let found = context_of(&self.world, &org, &session).await?;
@@ -59,6 +58,10 @@ impl<W: World, L: Listeners, C: Clock> Live<W, L, C> {
         let told = announcement(org, &format!("connection/{}", watch.connection), now, &detail);
         self.world.publish(&[told]).await
     }
+}
+
+fn asked(connect: &Connect) -> Result<Asked, Refusal> {
+    Asked::read(connect.query.iter().map(|(name, value)| (name.as_str(), value.as_str())))
 }
 
 fn announcement(org: &OrgId, about: &str, at: Timestamp, detail: &ContextUpdated) -> Announcement {

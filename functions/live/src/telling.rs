@@ -60,28 +60,48 @@ impl<W: World, L: Listeners, C: Clock> Live<W, L, C> {
                 Taking::Noted => return Ok(()),
             };
             // What fails leaves the turn to its end: then the next minute tells.
-            let told = match self.tell_once(watch, &turn, occasion, deadline).await? {
-                Told::Digest(digest) => Some(digest),
-                Told::Unknown => None,
-                Told::Over => return self.drop_watch(watch).await,
-            };
-            match self.world.end_turn(watch, &turn, told.as_deref()).await? {
-                Ending::Done => return Ok(()),
-                Ending::Again => {}
+            if self.tell_in(watch, turn, occasion, deadline).await? == Ending::Done {
+                return Ok(());
             }
         }
         // Somebody else is at it all the time, or was: the next minute looks.
         Ok(())
     }
 
-    /// One look and at most one message.
-    async fn tell_once(
+    /// One turn: looks until nobody has left a note.
+    async fn tell_in(
         &self,
         watch: &Watch,
-        turn: &Turn,
+        mut turn: Turn,
         occasion: &Occasion,
         deadline: Timestamp,
-    ) -> PortResult<Told> {
+    ) -> PortResult<Ending> {
+        let mut asked = match occasion {
+            Occasion::Asked(seen) => seen.clone(),
+            Occasion::Changed | Occasion::Checked => None,
+        };
+        loop {
+            turn.seen = asked.take().or(turn.seen);
+            let told = match self.tell_once(watch, &turn, deadline).await? {
+                Told::Digest(digest) => Some(digest),
+                Told::Unknown => None,
+                Told::Over => {
+                    self.drop_watch(watch).await?;
+                    return Ok(Ending::Done);
+                }
+            };
+            match self.world.end_turn(watch, &turn, told.as_deref()).await? {
+                // The turn is still ours: nobody else has told anything.
+                Ending::Noted if self.clock.now().plus_ms(SECOND_MS) < deadline => {
+                    turn = Turn { name: turn.name, told, seen: None };
+                }
+                ended @ (Ending::Done | Ending::Noted | Ending::Lost) => return Ok(ended),
+            }
+        }
+    }
+
+    /// One look and at most one message.
+    async fn tell_once(&self, watch: &Watch, turn: &Turn, deadline: Timestamp) -> PortResult<Told> {
         if !self.may_listen(watch).await? {
             report::revoked();
             return Ok(Told::Over);
@@ -93,14 +113,10 @@ impl<W: World, L: Listeners, C: Clock> Live<W, L, C> {
         };
         let (text, digest) = message(&context);
         let is_changed = turn.told.as_ref().map(|told| *told != digest);
-        let seen = match occasion {
-            Occasion::Asked(Some(seen)) => Some(seen),
-            Occasion::Asked(None) | Occasion::Changed | Occasion::Checked => turn.seen.as_ref(),
-        };
-        if !is_news(&context, is_changed, seen.map(String::as_str)) {
+        if !is_news(&context, is_changed, turn.seen.as_deref()) {
             return Ok(Told::Digest(digest));
         }
-        loop {
+        for _ in 0..OPENING_TRIES {
             match self.listeners.post(&watch.connection, &text).await? {
                 Posted::Taken => {
                     report::told(text.len());
@@ -114,9 +130,10 @@ impl<W: World, L: Listeners, C: Clock> Live<W, L, C> {
                 Posted::Gone if self.clock.now().plus_ms(SECOND_MS) < deadline => {
                     sleep(PAUSE).await;
                 }
-                Posted::Gone => return Ok(Told::Unknown),
+                Posted::Gone => break,
             }
         }
+        Ok(Told::Unknown)
     }
 
     /// True when there is nothing to tell, and nobody is telling.
@@ -148,5 +165,7 @@ fn message(context: &SessionContext) -> (String, String) {
 /// Turns that one of us takes one after the other for one listener.
 const TURNS_MAX: u32 = 16;
 const PAUSE: Duration = Duration::from_millis(250);
+/// How often it is tried to reach a connection that may still be opening.
+const OPENING_TRIES: u32 = 16;
 /// How long after it was granted a connection may still be opening.
 const YOUNG_MS: i64 = 5 * SECOND_MS;

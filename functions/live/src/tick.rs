@@ -39,13 +39,13 @@ impl<W: World, L: Listeners, C: Clock> Live<W, L, C> {
     pub async fn tick(&self, deadline: Timestamp) -> PortResult<TickReport> {
         let started = self.clock.now();
         let owners = self.world.watched(started).await?;
-        let watches: Vec<Vec<Watch>> = stream::iter(&owners)
-            .map(|owner| self.world.watches(owner))
+        let watches: Vec<Vec<Watch>> = stream::iter(owners)
+            .map(|owner| async move { self.world.watches(&owner).await })
             .buffer_unordered(AT_ONCE)
             .try_collect()
             .await?;
-        let looked: Vec<Looked> = stream::iter(watches.iter().flatten())
-            .map(|watch| self.look(watch, deadline))
+        let looked: Vec<Looked> = stream::iter(watches.into_iter().flatten())
+            .map(|watch| async move { self.look(&watch, deadline).await })
             .buffer_unordered(AT_ONCE)
             .collect()
             .await;

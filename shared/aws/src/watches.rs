@@ -161,11 +161,11 @@ impl Turns for Cloud {
             }
             Change::Refused(_) => {}
         }
-        let noted = end
-            .update_expression("REMOVE turn, held_until, noted")
-            .condition_expression("turn = :turn");
-        changed(patiently(|| noted.clone().send()).await, OPERATION)?;
-        Ok(Ending::Again)
+        let noted = end.update_expression("REMOVE noted").condition_expression("turn = :turn");
+        match changed(patiently(|| noted.clone().send()).await, OPERATION)? {
+            Change::Made(_) => Ok(Ending::Noted),
+            Change::Refused(_) => Ok(Ending::Lost),
+        }
     }
 }
 

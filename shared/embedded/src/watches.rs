@@ -151,14 +151,17 @@ fn end(tx: &Tx<'_>, connection: &str, turn: &str, told: Option<&str>) -> Result<
         return Ok(Ending::Done);
     };
     if holder.as_deref() != Some(turn) {
-        return Ok(Ending::Again);
+        return Ok(Ending::Lost);
+    }
+    if noted {
+        tx.execute("UPDATE watches SET noted = 0 WHERE connection = ?1", [connection])?;
+        return Ok(Ending::Noted);
     }
     tx.execute(
-        "UPDATE watches SET turn = NULL, held_until = NULL, noted = 0, told = ?2
-         WHERE connection = ?1",
-        params![connection, told.filter(|_| !noted)],
+        "UPDATE watches SET turn = NULL, held_until = NULL, told = ?2 WHERE connection = ?1",
+        params![connection, told],
     )?;
-    Ok(if noted { Ending::Again } else { Ending::Done })
+    Ok(Ending::Done)
 }
 
 fn read(row: &Row<'_>) -> Result<Watch, Fault> {

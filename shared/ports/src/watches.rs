@@ -82,8 +82,10 @@ pub enum Taking {
 pub enum Ending {
     /// It is over.
     Done,
-    /// It is over, and a note was left in it, or it was over before: tell again.
-    Again,
+    /// It goes on: a note was left in it, which is taken out. Look again.
+    Noted,
+    /// It was over before, and somebody else may have told something since: nobody knows what was told last.
+    Lost,
 }
 
 /// Turns at telling.
@@ -97,7 +99,7 @@ pub trait Turns: Send + Sync {
         until: Timestamp,
     ) -> impl Future<Output = PortResult<Taking>> + Send;
 
-    /// Ends a turn in which `told` was told; nothing when nobody knows. It is kept only when no note was left meanwhile.
+    /// Ends a turn in which `told` was told; nothing when nobody knows. While a note is in it, it does not end.
     fn end_turn(
         &self,
         watch: &Watch,

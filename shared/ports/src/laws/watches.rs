@@ -72,7 +72,7 @@ pub async fn nobody_is_watched_for_ever<W: Watches + Watched>(world: W) {
     assert!(ok(world.watched(anna.until.plus_ms(1_000)).await).is_empty());
 }
 
-/// "From here on nobody knows what was told, nor what had been seen." "It is kept only when no note was left meanwhile."
+/// "From here on nobody knows what was told, nor what had been seen."
 pub async fn a_turn_keeps_what_was_told<W: Watches + Watched + Turns>(world: W) {
     let anna = watch(&owner("acme", "anna"), "a=");
     ok(world.watch(&anna).await);
@@ -91,20 +91,21 @@ pub async fn a_turn_keeps_what_was_told<W: Watches + Watched + Turns>(world: W) 
     assert_eq!(taken(&world, &anna, now()).await.told, None);
 }
 
-/// "Unless somebody has it at `now`." "A note was left in it: tell again."
+/// "Unless somebody has it at `now`." "It goes on: a note was left in it, which is taken out."
 pub async fn of_two_that_tell_one_leaves_a_note<W: Watches + Turns>(world: W) {
     let anna = watch(&owner("acme", "anna"), "a=");
     ok(world.watch(&anna).await);
     let until = now().plus_ms(MINUTE_MS);
-    let first = taken(&world, &anna, now()).await;
+    let turn = taken(&world, &anna, now()).await;
     for _ in 0..2 {
         assert_eq!(ok(world.take_turn(&anna, now(), until).await), Taking::Noted);
     }
-    assert_eq!(ok(world.end_turn(&anna, &first, Some("old")).await), Ending::Again);
+    assert_eq!(ok(world.end_turn(&anna, &turn, Some("old")).await), Ending::Noted);
     assert_eq!(there(ok(world.watch_of("a=").await), "the watch").told, None);
-    let second = taken(&world, &anna, now()).await;
-    assert_eq!(second.told, None);
-    assert_eq!(ok(world.end_turn(&anna, &second, Some("new")).await), Ending::Done);
+    assert_eq!(ok(world.take_turn(&anna, now(), until).await), Taking::Noted);
+    assert_eq!(ok(world.end_turn(&anna, &turn, Some("newer")).await), Ending::Noted);
+    assert_eq!(ok(world.end_turn(&anna, &turn, Some("new")).await), Ending::Done);
+    assert_eq!(taken(&world, &anna, now()).await.told.as_deref(), Some("new"));
 }
 
 /// "Takes the turn until `until`." Whoever held it before is told that it was over.
@@ -115,10 +116,13 @@ pub async fn a_turn_that_nobody_ends_is_taken_over<W: Watches + Turns>(world: W)
     let later = now().plus_ms(MINUTE_MS);
     let quick = taken(&world, &anna, later).await;
     assert_ne!(slow.name, quick.name);
-    assert_eq!(ok(world.end_turn(&anna, &slow, Some("old")).await), Ending::Again);
+    assert_eq!(ok(world.end_turn(&anna, &slow, Some("old")).await), Ending::Lost);
     let until = later.plus_ms(MINUTE_MS);
     assert_eq!(ok(world.take_turn(&anna, later, until).await), Taking::Noted);
-    assert_eq!(ok(world.end_turn(&anna, &quick, Some("new")).await), Ending::Again);
+    assert_eq!(ok(world.end_turn(&anna, &quick, Some("new")).await), Ending::Noted);
+    assert_eq!(ok(world.end_turn(&anna, &quick, Some("new")).await), Ending::Done);
+    assert_eq!(ok(world.end_turn(&anna, &slow, Some("old")).await), Ending::Lost);
+    assert_eq!(there(ok(world.watch_of("a=").await), "the watch").told.as_deref(), Some("new"));
 }
 
 /// "Nobody listens there any more."
