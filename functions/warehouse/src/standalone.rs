@@ -144,7 +144,7 @@ async fn step<W: Warehouse>(
     if page.len() < pace.batch && (0..pace.window_ms).contains(&waited) {
         return Ok(POLL_MS.min(pace.window_ms - waited));
     }
-    let handled = sink.handle_bus(&payload(&page)).await;
+    let handled = sink.handle_bus(&queued(&page)).await;
     match handled.map_err(|error| Some(error.to_string()))?.outcome {
         // One that cannot be read was told, and is not waited for: nobody will mend it.
         Outcome::Done => world.hear(CONSUMER, *last).await.map_err(told)?,
@@ -154,7 +154,8 @@ async fn step<W: Warehouse>(
 }
 
 /// Announcements as a queue behind the bus would hand them over.
-fn payload(page: &[(u64, Announcement)]) -> String {
+#[must_use]
+pub fn queued(page: &[(u64, Announcement)]) -> String {
     let message = |(position, announcement): &(u64, Announcement)| {
         let Announcement { id, kind, org, at, detail } = announcement;
         let fact = detail.clone().and_then(|detail| RawValue::from_string(detail).ok());
