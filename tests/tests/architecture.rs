@@ -23,6 +23,8 @@ const LAYERS: &[&[&str]] = &[
     &["aws", "embedded", "connector", "pump", "emitter"],
     &["standin"],
     &["emitter_example", "ingest", "insights", "processor", "batcher", "sessionizer", "warehouse"],
+    // What is told live is what is told when it is asked for.
+    &["live"],
     &["tribo"],
     &["suite"],
 ];
@@ -34,6 +36,7 @@ const TEST_EDGES: &[(&str, &str)] = &[
     ("emitter", "standin"),
     // What counting costs is measured through the handler that counts.
     ("aws", "processor"),
+    ("aws", "sessionizer"),
     // What is told about events is tried on what was made of them.
     ("insights", "sessionizer"),
 ];

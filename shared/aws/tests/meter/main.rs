@@ -7,6 +7,8 @@
 mod bill;
 mod gate;
 mod shape;
+mod stated;
+mod understanding;
 mod wire;
 
 use aws::{Cloud, access, ledger::Lane};

@@ -207,7 +207,7 @@ fn parts(item: &Value) -> (&str, &str) {
     (partition, text("sk").or_else(|| text("sort_key")).unwrap())
 }
 
-async fn read(answer: &mut HttpResponse) -> Result<(Value, bool), ConnectorError> {
+pub(crate) async fn read(answer: &mut HttpResponse) -> Result<(Value, bool), ConnectorError> {
     let body = ByteStream::new(answer.take_body()).collect().await;
     let bytes = body.map_err(|error| ConnectorError::io(error.into()))?.into_bytes();
     let told = serde_json::from_slice(&bytes).unwrap_or_default();
