@@ -6,15 +6,16 @@ use axum::{
 };
 use contract::{Code, OrgId, projection::SessionContext, session::SessionId};
 use friction::{
-    context::ContextState,
+    change::SessionState,
+    context::{ContextState, KeptContext},
     insight::Replay,
     owner::{Owner, Position},
 };
 use ports::{
     PortResult,
     clock::Clock,
-    projections::Projections,
-    sessions::{EventLog, Understanding},
+    projections::{Projected, Projections},
+    sessions::{EventLog, Heads, Understanding},
 };
 
 use crate::{
@@ -24,7 +25,7 @@ use crate::{
     replay::{Walk, walk},
 };
 
-impl<W: Understanding + EventLog + Projections, C: Clock, E> Insights<W, C, E> {
+impl<W: Understanding + EventLog + Heads + Projections, C: Clock, E> Insights<W, C, E> {
     pub(crate) async fn context(&self, call: &Call) -> Result<Response, Refusal> {
         let found = self.context_of(&call.org, &call.session_id()?).await?;
         Ok(Json(found.ok_or(Code::NotFound)?).into_response())
@@ -39,39 +40,32 @@ impl<W: Understanding + EventLog + Projections, C: Clock, E> Insights<W, C, E> {
     }
 }
 
-/// What the session `id` of `org` is about by every event that is in the log, and whose it is: a projection is where reading
-/// begins, never the answer itself. Only an event that came late waits for the projector, which alone can read it in its
-/// place.
+/// What the session `id` of `org` is about by every event that is in the log, and whose it is: what a sweeper kept is where
+/// reading begins, never the answer itself. When something came that lies before, all is read again.
 ///
 /// # Errors
 /// The world cannot be read.
-pub async fn context_of<W: Understanding + EventLog + Projections>(
-    world: &W,
-    org: &OrgId,
-    id: &SessionId,
-) -> PortResult<Option<(Owner, SessionContext)>> {
-    let Some((owner, projection)) = world.context(org, id).await? else {
-        return projected(world, org, id).await;
-    };
-    // A state that this build cannot go on with is as good as none.
-    let Ok(mut state) = serde_json::from_str::<ContextState>(&projection.state) else {
-        return projected(world, org, id).await;
-    };
-    let replay = Replay::going_on(projection.last.at);
-    read_on(world, &owner, replay, Some(projection.last), &mut state).await?;
-    let context = state.context(&owner, id);
-    Ok(Some((owner, context)))
-}
-
-/// The same from the first event of a session that is known.
-async fn projected<W: Understanding + EventLog>(
+pub async fn context_of<W: Understanding + EventLog + Heads + Projections>(
     world: &W,
     org: &OrgId,
     id: &SessionId,
 ) -> PortResult<Option<(Owner, SessionContext)>> {
     let Some((owner, stored)) = world.session(org, id).await? else { return Ok(None) };
-    let mut state = ContextState::default();
-    read_on(world, &owner, Replay::of(&stored), None, &mut state).await?;
+    // In this order: everything that was worked up when the head was read is in what is kept by then.
+    let head = world.head(&owner).await?;
+    let kept = world.load(&Projected::Context(owner.clone())).await?;
+    let begun = kept.filter(|kept| kept.session.as_ref() == Some(id)).and_then(|kept| {
+        let is_whole = head?.dirty_from.is_none_or(|dirty| dirty > kept.last.at);
+        let is_within = stored.state == SessionState::Open
+            || stored.session.bounds.truncated
+            || kept.last.at <= stored.session.ended_at;
+        // A state that this build cannot go on with is as good as none.
+        let by: KeptContext = serde_json::from_str(&kept.state).ok()?;
+        (is_whole && is_within).then_some((by.state, kept.last))
+    });
+    let (mut state, place) =
+        begun.map_or_else(Default::default, |(state, last)| (state, Some(last)));
+    read_on(world, &owner, Replay::of(&stored), place, &mut state).await?;
     let context = state.context(&owner, id);
     Ok(Some((owner, context)))
 }

@@ -10,13 +10,13 @@ use contract::{
         unusual::UnusualSessions,
     },
     ledger::{LedgerReport, Whereabouts},
-    projection::SessionContext,
+    projection::{SessionContext, UserPreferences},
 };
 use schemars::{Schema, SchemaGenerator};
 
 use crate::parameters::{
-    AFTER, CURSOR, EDGES, EVENTS, FLOWS, FROM, HOTSPOTS, ORG, PAGE, PRODUCT, Parameter, RULE,
-    SESSION, SESSIONS_MIN, SORT, STATE, TO, UNUSUAL,
+    AFTER, CURSOR, EDGES, EVENTS, FLOWS, FROM, HOTSPOTS, ONE_PRODUCT, ORG, PAGE, PRODUCT,
+    Parameter, RULE, SESSION, SESSIONS_MIN, SORT, STATE, TO, UNUSUAL,
 };
 
 /// An endpoint.
@@ -49,6 +49,7 @@ pub(crate) enum Operation {
     Incidents,
     Events,
     Context,
+    Preferences,
     #[cfg(feature = "websocket")]
     ContextStream,
     Ledger,
@@ -157,12 +158,20 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         parameters: &[ORG],
         answer: SchemaGenerator::subschema_for::<SessionContext>,
     },
+    Endpoint {
+        operation: Operation::Preferences,
+        path: "/api/users/{id}/preferences",
+        id: "userPreferences",
+        about: "What a person prefers, by what they did in their newest 50 sessions that are over.",
+        parameters: &[ORG, ONE_PRODUCT],
+        answer: SchemaGenerator::subschema_for::<UserPreferences>,
+    },
     #[cfg(feature = "websocket")]
     Endpoint {
         operation: Operation::ContextStream,
         path: "/api/sessions/{id}/context/stream",
         id: "sessionContextStream",
-        about: "A WebSocket: what a session is about, now and after every change, each message a SessionContext.",
+        about: "A WebSocket: what a session is about, now and after every change, each message a SessionContext. A message {\"after\": lastSeq} asks for what is newer. Behind a gateway this is an address of its own, with the session in the query.",
         parameters: &[ORG, crate::parameters::AFTER_SEQUENCE],
         answer: SchemaGenerator::subschema_for::<SessionContext>,
     },

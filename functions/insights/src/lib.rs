@@ -7,7 +7,7 @@
 //!
 //! - `endpoints`, `parameters`, `openapi`: the table, what can be asked, and the description made of both
 //! - `auth`, `query`, `cursor`: who asks, what for, and from where on
-//! - `numbers`, `unusual`, `lists`, `replay`, `context`, `books`: the answers
+//! - `numbers`, `unusual`, `lists`, `replay`, `context`, `preferences`, `books`: the answers
 //! - [`listening`]: what is asked and told where a session's context is listened to
 //! - `stream` (feature `websocket`): a session's context as it changes
 //! - `problem`: every refusal, mapped to its status in one place
@@ -28,6 +28,7 @@ mod lists;
 mod numbers;
 mod openapi;
 mod parameters;
+mod preferences;
 mod problem;
 mod query;
 #[cfg(feature = "lambda")]
@@ -57,7 +58,7 @@ use ports::{
     keys::ApiKeys,
     projections::Projections,
     rules::RuleBook,
-    sessions::{EventLog, Sums, Understanding},
+    sessions::{EventLog, Heads, Sums, Understanding},
 };
 use tracing::Instrument as _;
 
@@ -99,12 +100,20 @@ impl<W, C, E> Insights<W, C, E> {
 
 /// All that is asked of a world.
 pub trait World:
-    Understanding + Sums + EventLog + Projections + RuleBook + Accounts + ApiKeys + 'static
+    Understanding + Sums + EventLog + Heads + Projections + RuleBook + Accounts + ApiKeys + 'static
 {
 }
 
 impl<W> World for W where
-    W: Understanding + Sums + EventLog + Projections + RuleBook + Accounts + ApiKeys + 'static
+    W: Understanding
+        + Sums
+        + EventLog
+        + Heads
+        + Projections
+        + RuleBook
+        + Accounts
+        + ApiKeys
+        + 'static
 {
 }
 
@@ -179,6 +188,7 @@ where
             Operation::Session => self.session(&asking.call()?).await,
             Operation::Incidents => self.incidents(&asking.call()?).await,
             Operation::Events => self.events(&asking.call()?).await,
+            Operation::Preferences => self.preferences(&asking.call()?).await,
             Operation::Context => self.context(&asking.call()?).await,
             #[cfg(feature = "websocket")]
             Operation::ContextStream => self.open(asking.call()?, request).await,

@@ -1,6 +1,6 @@
 //! The description of the API in OpenAPI 3.1, made of the table of endpoints and of the answers' types.
 
-use contract::{EventId, problem::Problem};
+use contract::{EventId, problem::Problem, schema::USER_TOKEN};
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
@@ -83,10 +83,11 @@ fn path(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Value {
 }
 
 fn parameters(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Vec<Value> {
-    let id = if endpoint.operation == Operation::Whereabouts {
-        generator.subschema_for::<EventId>().to_value()
-    } else {
-        SESSION.schema()
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others are about sessions")]
+    let id = match endpoint.operation {
+        Operation::Whereabouts => generator.subschema_for::<EventId>().to_value(),
+        Operation::Preferences => json!({ "type": "string", "pattern": USER_TOKEN }),
+        _ => SESSION.schema(),
     };
     let in_path = endpoint
         .path

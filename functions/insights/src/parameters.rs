@@ -94,6 +94,11 @@ pub(crate) const PRODUCT: Parameter = Parameter {
     grammar: Grammar::Id,
     about: "One product; left out: all of the organisation's.",
 };
+pub(crate) const ONE_PRODUCT: Parameter = Parameter {
+    name: PRODUCT.name,
+    grammar: Grammar::Id,
+    about: "The product; left out: the one called default.",
+};
 pub(crate) const FROM: Parameter = Parameter {
     name: "from",
     grammar: Grammar::Time,

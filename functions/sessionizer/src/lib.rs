@@ -13,6 +13,7 @@
 //!
 //! - [`Sessionizer`]: the handler of the stream
 //! - `sweep`: what runs every minute
+//! - `keep`: what a sweep keeps beside sessions
 //! - `compact`: what runs once a day
 //! - `watched`: what those hear of who listen to a session's context
 //! - `report`: logs and metrics
@@ -25,6 +26,7 @@ pub mod call;
 mod compact;
 #[cfg(feature = "lambda")]
 pub mod config;
+mod keep;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 mod report;
@@ -49,6 +51,7 @@ use ports::{
     PortError,
     bus::Bus,
     clock::Clock,
+    projections::Projections,
     rules::RuleBook,
     sessions::{Arming, EventLog, Heads, LoggedEvent, Notices, Sessions, Sums},
     watches::Watched,
@@ -60,9 +63,15 @@ pub use sweep::SweepReport;
 use crate::report::Taken;
 
 /// Everything the sessionizer needs of the world.
-pub trait World: EventLog + Heads + Sessions + Notices + Sums + RuleBook + Watched + Bus {}
+pub trait World:
+    EventLog + Heads + Sessions + Notices + Sums + Projections + RuleBook + Watched + Bus
+{
+}
 
-impl<W: EventLog + Heads + Sessions + Notices + Sums + RuleBook + Watched + Bus> World for W {}
+impl<W> World for W where
+    W: EventLog + Heads + Sessions + Notices + Sums + Projections + RuleBook + Watched + Bus
+{
+}
 
 /// The handler of the event stream, and the sweeper.
 #[derive(Debug)]

@@ -15,14 +15,21 @@ use friction::{
     reconcile::{self, Work},
     rules::{RuleSet, Rules},
 };
-use futures::future::join_all;
+use futures::{
+    future::join_all,
+    lock::{Mutex, MutexGuard},
+};
 use ports::{
     PortResult,
     clock::Clock,
     sessions::{Lane, Span, Stored, SweepOutcome},
 };
 
-use crate::{Sessionizer, World, report};
+use crate::{
+    Sessionizer, World,
+    keep::{self, Keeping},
+    report,
+};
 
 /// What a sweep did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,9 +52,16 @@ pub struct SweepReport {
     pub notices: usize,
 }
 
-/// What is read once for many owners.
+/// What is read once for many owners, who are looked at side by side: whoever comes first reads, the others wait for it.
 #[derive(Debug, Default)]
 struct Shelf {
+    known: Mutex<Known>,
+    /// Held by an owner with many events: one of those at a time, so that a sweep's memory stays bounded.
+    large: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
     sets: BTreeMap<OrgId, RuleSet>,
     rules: BTreeMap<(OrgId, ProductId), Arc<Rules>>,
     baselines: BTreeMap<(OrgId, ProductId, Timestamp), Baselines>,
@@ -88,18 +102,25 @@ impl<W: World, C: Clock> Sessionizer<W, C> {
     /// Looks at every owner of `lane` whose time has come.
     async fn work_up(&self, lane: Lane, deadline: Option<Timestamp>) -> PortResult<SweepReport> {
         let mut report = SweepReport::default();
-        let mut shelf = Shelf::default();
+        let shelf = Shelf::default();
         let is_time = || deadline.is_none_or(|deadline| self.clock.now() < deadline);
         'pages: while is_time() {
             let due = self.world.due(lane, self.clock.now(), PAGE).await?;
             let (found, before) = (due.len(), report.finished());
-            for owner in due {
+            for some in due.chunks(AT_ONCE) {
                 if !is_time() {
                     break 'pages;
                 }
-                if let Err(error) = self.look_at(&owner, &mut shelf, &mut report).await {
-                    report.failed += 1;
-                    tracing::warn!(port.operation = error.operation, %error, "left an owner for the next sweep: {error}");
+                // Their commits go into one of the store's, or over the network at the same time.
+                let looked = some.iter().map(|owner| self.look_at(owner, &shelf));
+                for looked in join_all(looked).await {
+                    match looked {
+                        Ok(part) => report.add(&part),
+                        Err(error) => {
+                            report.failed += 1;
+                            tracing::warn!(port.operation = error.operation, %error, "left an owner for the next sweep: {error}");
+                        }
+                    }
                 }
             }
             // Those who failed or went stale are found again: they wait for the next sweep.
@@ -123,20 +144,21 @@ impl<W: World, C: Clock> Sessionizer<W, C> {
         }
     }
 
-    async fn look_at(
-        &self,
-        owner: &Owner,
-        shelf: &mut Shelf,
-        report: &mut SweepReport,
-    ) -> PortResult<()> {
+    async fn look_at(&self, owner: &Owner, shelf: &Shelf) -> PortResult<SweepReport> {
+        let mut report = SweepReport::default();
         let now = self.clock.now();
-        let Some(head) = self.world.head(owner).await? else { return Ok(()) };
+        let Some(head) = self.world.head(owner).await? else { return Ok(report) };
         // The list of who is due may be a moment old.
         if head.due_at.is_none_or(|due| due > now) {
-            return Ok(());
+            return Ok(report);
         }
         report.owners += 1;
-        let sweep = self.decide(owner, &head, shelf, now).await?;
+        let (mut sweep, keeping) = self.decide(owner, &head, shelf, now).await?;
+        if let Some(keeping) = keeping
+            && !self.keep(owner, &keeping).await
+        {
+            sweep = keeping.again(sweep, now);
+        }
         let (closed, superseded) =
             (count(&sweep, SessionState::Closed), count(&sweep, SessionState::Superseded));
         let found = sweep.notices.iter().filter(|notice| notice.id.starts_with("incident:"));
@@ -151,53 +173,68 @@ impl<W: World, C: Clock> Sessionizer<W, C> {
             }
             SweepOutcome::Stale => report.stale += 1,
         }
-        Ok(())
+        Ok(report)
     }
 
     async fn decide(
         &self,
         owner: &Owner,
         head: &Head,
-        shelf: &mut Shelf,
+        shelf: &Shelf,
         now: Timestamp,
-    ) -> PortResult<Sweep> {
+    ) -> PortResult<(Sweep, Option<Keeping>)> {
         // A head that is due without news has nothing behind it: it only stops being due.
         let dirty_from = head.dirty_from.unwrap_or(now);
         let from = reconcile::stored_from(dirty_from, &self.policy);
         let Stored { sessions, incidents } = self.world.stored(owner, from).await?;
+        if let Some(later) = reconcile::later(owner, head, &sessions, (&self.policy, now)) {
+            return Ok((later, None));
+        }
         let reading = reconcile::reading(dirty_from, &sessions, &self.policy, now);
-        let events = self.events(owner, reading.from).await?;
+        let (events, _large) = self.events(owner, reading.from, shelf).await?;
         let stored = (sessions, incidents);
+        let telling = keep::telling(&events);
         let work = Work::new(owner.clone(), head, reading, stored, events, (self.policy, now));
+        let keeping = Keeping::of(head, &work, reading.from, telling.as_deref());
         let mut baselines = BTreeMap::new();
         for day in work.days_with_tasks() {
             baselines.insert(day, self.baselines(owner, day, shelf).await?);
         }
         let rules = self.rules(owner, shelf).await?;
-        Ok(work.decide(&rules, &baselines))
+        Ok((work.decide(&rules, &baselines), Some(keeping)))
     }
 
-    async fn events(&self, owner: &Owner, from: Timestamp) -> PortResult<Vec<Event>> {
-        let mut events: Vec<Event> = Vec::new();
+    /// An owner's events from a time on, and what is held until they are dealt with if there are many.
+    async fn events<'s>(
+        &self,
+        owner: &Owner,
+        from: Timestamp,
+        shelf: &'s Shelf,
+    ) -> PortResult<(Vec<Event>, Option<MutexGuard<'s, ()>>)> {
+        let (mut events, mut large) = (Vec::new(), None);
         loop {
             let after = events.last().map(Position::of);
             let page = self.world.read(owner, from, after.as_ref(), EVENTS).await?;
             let is_last = page.len() < EVENTS;
             events.extend(page);
             if is_last {
-                return Ok(events);
+                return Ok((events, large));
+            }
+            if large.is_none() {
+                large = Some(shelf.large.lock().await);
             }
             if events.len() >= READ_MAX {
                 tracing::error!(
                     events = events.len(),
                     "an owner has more events without a pause than a sweep reads: the rest makes no session"
                 );
-                return Ok(events);
+                return Ok((events, large));
             }
         }
     }
 
-    async fn rules(&self, owner: &Owner, shelf: &mut Shelf) -> PortResult<Arc<Rules>> {
+    async fn rules(&self, owner: &Owner, shelf: &Shelf) -> PortResult<Arc<Rules>> {
+        let mut shelf = shelf.known.lock().await;
         let key = (owner.org.clone(), owner.product.clone());
         if let Some(known) = shelf.rules.get(&key) {
             return Ok(Arc::clone(known));
@@ -217,8 +254,9 @@ impl<W: World, C: Clock> Sessionizer<W, C> {
         &self,
         owner: &Owner,
         day: Timestamp,
-        shelf: &mut Shelf,
+        shelf: &Shelf,
     ) -> PortResult<Baselines> {
+        let mut shelf = shelf.known.lock().await;
         let key = (owner.org.clone(), owner.product.clone(), day);
         if let Some(known) = shelf.baselines.get(&key) {
             return Ok(known.clone());
@@ -264,6 +302,8 @@ fn count(sweep: &Sweep, state: SessionState) -> usize {
 }
 
 const PAGE: usize = 100;
+/// Owners who are looked at side by side.
+const AT_ONCE: usize = 16;
 const NOTICES: usize = 100;
 const EVENTS: usize = 1_000;
 /// Bounds the memory of a sweep: some hundred MB at worst.

@@ -94,9 +94,11 @@ pub struct UserPreferences {
     /// The device they mostly use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_type: Option<DeviceType>,
-    /// Events that were read.
+    /// The sessions it is made of: the newest that are over, at most 50.
+    pub sessions: u32,
+    /// The person's events in them.
     pub events: u32,
-    /// The last event that was read, as `time#id`.
+    /// The last of those events, as `time#id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seq: Option<String>,
     /// When that event happened.

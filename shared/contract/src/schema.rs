@@ -21,7 +21,8 @@ use crate::{
 
 pub(crate) use connector::{connector_context, connector_metadata, friction_names};
 pub(crate) use event::{any_context, stored_rules};
-pub(crate) use leaf::{NAME, OBJECT_TOKEN, SESSION_TOKEN, USER_TOKEN, UUID};
+pub use leaf::USER_TOKEN;
+pub(crate) use leaf::{NAME, OBJECT_TOKEN, SESSION_TOKEN, UUID};
 
 /// Every schema by its file name: what stands in `schemas/v1/`.
 #[must_use]

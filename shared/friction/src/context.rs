@@ -32,6 +32,17 @@ pub struct ContextState {
     evidence: u32,
 }
 
+/// A context as a sweeper keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptContext {
+    /// Version of the owner's head that was read before the events were: whoever keeps less than this was overtaken.
+    #[serde(default)]
+    pub head: u64,
+    /// What is known.
+    #[serde(flatten)]
+    pub state: ContextState,
+}
+
 /// How far a projector has read.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -79,6 +90,12 @@ impl ContextState {
     #[must_use]
     pub fn read(&self) -> &Read {
         &self.read
+    }
+
+    /// True when some event told something: only then is a context worth keeping.
+    #[must_use]
+    pub fn is_telling(&self) -> bool {
+        self.evidence > 0
     }
 
     /// What is said about the session `id` of `owner`.

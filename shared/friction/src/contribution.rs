@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use contract::{
     incident::Rule,
-    session::{FlowOutcome, Session, Tier},
+    session::{FlowOutcome, Session, TaskRun, Tier},
 };
 
 use crate::{
@@ -110,7 +110,9 @@ impl Adder<'_> {
         for name in names {
             self.add(CellKind::Task, name, &[]);
         }
-        for run in &self.session.tasks {
+        // What was not decided when its session was cut is not decided.
+        let decided = |run: &&TaskRun| run.outcome != FlowOutcome::Open;
+        for run in self.session.tasks.iter().filter(decided) {
             let cell = self.cells.entry(key(self.session, CellKind::Task, &run.name)).or_default();
             cell.add("started", 1);
             match run.outcome {

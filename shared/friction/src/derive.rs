@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use contract::{
     Event,
     incident::{Incident, Rule},
-    session::{Baseline, ScreenVisit, Session},
+    session::{Baseline, FlowOutcome, ScreenVisit, Session},
 };
 
 use crate::{
@@ -54,6 +54,8 @@ pub fn derive(
     let open_ms = rules.thresholds.abandoned_task.open_ms;
     let tasks = flow::task_runs(events, ending, open_ms);
     let metrics = metrics::metrics(events, &visits, &tasks, &incidents);
+    let open = tasks.iter().filter(|run| run.outcome == FlowOutcome::Open).count();
+    let open = u32::try_from(open).unwrap_or(metrics.tasks_started);
     let all: Vec<&Event> = events.iter().collect();
     let session = Session {
         session_id,
@@ -64,7 +66,8 @@ pub fn derive(
         bounds: segment.bounds,
         frustration: score::frustration(&incidents, &all),
         efficiency: score::efficiency(&score::Performance {
-            tasks_started: metrics.tasks_started,
+            // Whether those that go on succeed is not known.
+            tasks_started: metrics.tasks_started - open,
             tasks_completed: metrics.tasks_completed,
             active_ms: metrics.active_ms,
             clicks: metrics.clicks,

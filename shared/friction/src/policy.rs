@@ -6,6 +6,7 @@ use contract::{
         CLOCK_AHEAD_MAX_MS, DAY_MS, DEDUPE_HORIZON_MS, HOUR_MS, MINUTE_MS, SECOND_MS,
         SESSION_CUT_MS, SESSION_EVENTS_MAX, SESSION_GAP_MS,
     },
+    session::Session,
 };
 
 /// Every duration and limit of the way from events to sessions.
@@ -70,6 +71,20 @@ impl SessionPolicy {
         [soon, task].into_iter().flatten().fold(closes_at, Timestamp::min)
     }
 
+    /// How long after its last event that was read an open session is not looked at again, ms: nothing for one of some
+    /// hundred events. What has more events than a session has changes no more until it ends.
+    #[must_use]
+    pub fn look_pause_ms(&self, open: &Session) -> i64 {
+        // Whoever looks at once, or only when it is due, has no reason to wait.
+        if self.live_ms.is_none_or(|live_ms| live_ms == 0) {
+            0
+        } else if open.bounds.truncated {
+            self.gap_ms
+        } else {
+            i64::from(open.metrics.events.saturating_sub(LOOK_EVENTS_FREE)) * LOOK_MS_PER_EVENT
+        }
+    }
+
     /// When a session whose last event is at `last` may be closed.
     #[must_use]
     pub fn closes_at(&self, last: Timestamp) -> Timestamp {
@@ -77,5 +92,7 @@ impl SessionPolicy {
     }
 }
 
+const LOOK_EVENTS_FREE: u32 = 500;
+const LOOK_MS_PER_EVENT: i64 = 10;
 /// How long a task may stay open, ms of event time.
 pub const TASK_OPEN_MAX_MS: i64 = 15 * MINUTE_MS;

@@ -1,100 +1,216 @@
-//! What a person prefers, folded from their events in their order: the user-preferences projector `pref-1`.
+//! What a person prefers, of what they did in their newest sessions: the user-preferences projector `pref-2`.
 //!
-//! Reading is as in [`crate::context`]: in order, and all over again when something comes before what was read.
+//! A person's events lie in many sessions, which end, grow, merge and come late in any order. So the state holds what each
+//! session adds, under its id: putting a session again replaces it, one that is a part of another leaves, and what is said is
+//! a function of the sessions that are there, in whatever order they came.
+//!
 //! The explanation level is the one stated last, since it is a setting. Features and kinds of objects are weighed by their
 //! part of all uses, and the device is the one used most, since those are habits.
 
 use std::collections::BTreeMap;
 
 use contract::{
-    Event, OrgId, ProductId,
+    Event, EventId, OrgId, ProductId, Timestamp,
     projection::{DeviceType, ExplanationLevel, Preference, UserPreferences},
+    session::SessionId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::context::{Folded, Read, in_order, sequence};
+use crate::{
+    context::sequence,
+    owner::{Owner, Position},
+};
 
 /// What is known of a person so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct PreferencesState {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    explanation_level: Option<ExplanationLevel>,
+    /// The newest sessions, by id.
     #[serde(default)]
+    sessions: BTreeMap<SessionId, SessionUses>,
+}
+
+/// What a person did in one session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionUses {
+    /// When the session began.
+    #[serde(rename = "b")]
+    began: Timestamp,
+    /// Whose session it is; it names nobody.
+    #[serde(rename = "w")]
+    whose: String,
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
+    level: Option<(Timestamp, EventId, ExplanationLevel)>,
+    #[serde(rename = "f", default, skip_serializing_if = "Uses::is_empty")]
     features: Uses,
-    #[serde(default)]
+    #[serde(rename = "o", default, skip_serializing_if = "Uses::is_empty")]
     object_kinds: Uses,
-    #[serde(default)]
+    #[serde(rename = "d", default, skip_serializing_if = "Uses::is_empty")]
     devices: Uses,
-    #[serde(default)]
-    read: Read,
+    /// The person's events.
+    #[serde(rename = "n")]
+    events: u32,
+    #[serde(rename = "l")]
+    last: (Timestamp, EventId),
+}
+
+/// What persons did in the closed sessions of one owner that lie within a time: everything that is said about that time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnersUses {
+    whose: String,
+    from: Timestamp,
+    /// Nothing: for ever.
+    until: Option<Timestamp>,
+    persons: BTreeMap<String, BTreeMap<SessionId, SessionUses>>,
+}
+
+impl OwnersUses {
+    /// Nothing, so far, for what lies from `from` on and before `until`.
+    #[must_use]
+    pub fn new(owner: &Owner, from: Timestamp, until: Option<Timestamp>) -> Self {
+        let hash = owner.hash(&["preferences"]);
+        let whose = hash.iter().take(WHOSE_BYTES).map(|byte| format!("{byte:02x}")).collect();
+        Self { whose, from, until, persons: BTreeMap::new() }
+    }
+
+    /// Adds the session `id` of `events`, which are in order. An event is of the person whose token it carries; of more than
+    /// eight persons in one session the first eight count.
+    pub fn add(&mut self, id: &SessionId, events: &[Event]) {
+        let Some(began) = events.first().map(|event| event.occurred_at) else { return };
+        let mut persons: BTreeMap<&str, SessionUses> = BTreeMap::new();
+        for event in events {
+            let Some(actor) = event.actor_id.as_deref() else { continue };
+            let is_one_too_many = persons.len() == PERSONS_MAX && !persons.contains_key(actor);
+            if !is_one_too_many {
+                let new = || SessionUses::new(began, &self.whose, event);
+                persons.entry(actor).or_insert_with(new).learn(event);
+            }
+        }
+        for (actor, mut uses) in persons {
+            uses.bound();
+            if !uses.is_empty() {
+                self.persons.entry(actor.to_owned()).or_default().insert(id.clone(), uses);
+            }
+        }
+    }
+
+    /// The persons who did something that tells what they prefer.
+    pub fn persons(&self) -> impl Iterator<Item = &str> {
+        self.persons.keys().map(String::as_str)
+    }
 }
 
 impl PreferencesState {
-    /// What is known after `events` of one person, in whatever order and however often they are given.
-    #[must_use]
-    pub fn project(events: &[Event]) -> Self {
-        let mut state = Self::default();
-        for event in in_order(events) {
-            state.fold(event);
+    /// Puts what `uses` says of the person of the token `actor` in the place of what was said of the same owner and time.
+    /// False when that is what was said.
+    pub fn put(&mut self, actor: &str, uses: &OwnersUses) -> bool {
+        let before = self.sessions.clone();
+        let is_theirs = |held: &SessionUses| {
+            held.whose == uses.whose
+                && held.began >= uses.from
+                && uses.until.is_none_or(|until| held.began < until)
+        };
+        self.sessions.retain(|_, held| !is_theirs(held));
+        self.sessions.extend(uses.persons.get(actor).cloned().unwrap_or_default());
+        let mut newest: Vec<(Timestamp, SessionId)> =
+            self.sessions.iter().map(|(id, held)| (held.began, id.clone())).collect();
+        newest.sort_by(|a, b| b.cmp(a));
+        for (_, id) in newest.iter().skip(KEPT_MAX) {
+            self.sessions.remove(id);
         }
-        state
+        self.sessions != before
     }
 
-    /// Reads one more event.
-    pub fn fold(&mut self, event: &Event) -> Folded {
-        let folded = self.read.advance(event);
-        if folded == Folded::New {
-            self.learn(event);
-        }
-        folded
-    }
-
-    /// How far it has read.
+    /// The last event of the person that is known; nothing when none is.
     #[must_use]
-    pub fn read(&self) -> &Read {
-        &self.read
+    pub fn last(&self) -> Option<Position> {
+        let last = self.told().into_iter().map(|uses| &uses.last).max()?;
+        Some(Position { at: last.0, id: last.1.clone() })
     }
 
-    /// What is said about the person of the token `actor`.
+    /// What is said about the person of the token `actor`; nothing when nothing is known.
     #[must_use]
-    pub fn preferences(&self, org: &OrgId, product: &ProductId, actor: &str) -> UserPreferences {
-        let last = self.read.last();
-        UserPreferences {
+    pub fn preferences(
+        &self,
+        org: &OrgId,
+        product: &ProductId,
+        actor: &str,
+    ) -> Option<UserPreferences> {
+        let last = self.last()?;
+        let told = self.told();
+        let sum = |of: fn(&SessionUses) -> &Uses| {
+            told.iter().fold(Uses::default(), |sum, uses| sum.plus(of(uses)))
+        };
+        let level = told.iter().filter_map(|uses| uses.level.as_ref());
+        Some(UserPreferences {
             actor_id: actor.to_owned(),
             org_id: org.clone(),
             product_id: product.clone(),
             model: MODEL.to_owned(),
-            explanation_level: self.explanation_level,
-            features: self.features.first(PREFERENCES_MAX),
-            object_kinds: self.object_kinds.first(PREFERENCES_MAX),
-            device_type: self
-                .devices
+            explanation_level: level.max_by_key(|(at, id, _)| (at, id)).map(|(.., level)| *level),
+            features: sum(|uses| &uses.features).first(PREFERENCES_MAX),
+            object_kinds: sum(|uses| &uses.object_kinds).first(PREFERENCES_MAX),
+            device_type: sum(|uses| &uses.devices)
                 .first(1)
                 .first()
                 .and_then(|most| DeviceType::parse(&most.name)),
-            events: self.read.events(),
-            last_seq: last.as_ref().map(sequence),
-            updated_at: last.map(|last| last.at),
+            sessions: u32::try_from(told.len()).unwrap_or(u32::MAX),
+            events: told.iter().fold(0, |sum, uses| uses.events.saturating_add(sum)),
+            last_seq: Some(sequence(&last)),
+            updated_at: Some(last.at),
+        })
+    }
+
+    /// The newest sessions. A few more are kept, so that others move up when some turn out to be one.
+    fn told(&self) -> Vec<&SessionUses> {
+        let mut newest: Vec<(&SessionId, &SessionUses)> = self.sessions.iter().collect();
+        newest.sort_by(|a, b| (b.1.began, b.0).cmp(&(a.1.began, a.0)));
+        newest.into_iter().take(TOLD_MAX).map(|(_, uses)| uses).collect()
+    }
+}
+
+impl SessionUses {
+    fn new(began: Timestamp, whose: &str, first: &Event) -> Self {
+        Self {
+            began,
+            whose: whose.to_owned(),
+            level: None,
+            features: Uses::default(),
+            object_kinds: Uses::default(),
+            devices: Uses::default(),
+            events: 0,
+            last: (first.occurred_at, first.event_id.clone()),
         }
     }
 
     fn learn(&mut self, event: &Event) {
-        let now = self.read.events();
+        let at = event.occurred_at;
+        self.events = self.events.saturating_add(1);
+        self.last = (at, event.event_id.clone());
         let word = |key: &str| event.context.get(key).and_then(Value::as_str);
         if let Some(level) = word("explanationLevel").and_then(ExplanationLevel::parse) {
-            self.explanation_level = Some(level);
+            self.level = Some((at, event.event_id.clone(), level));
         }
         if let Some(feature) = word("feature") {
-            self.features.count(feature, now);
+            self.features.count(feature, at);
         }
         if let Some(device) = word("deviceType") {
-            self.devices.count(device, now);
+            self.devices.count(device, at);
         }
         if let Some(object) = &event.object {
-            self.object_kinds.count(&object.kind, now);
+            self.object_kinds.count(&object.kind, at);
         }
+    }
+
+    fn bound(&mut self) {
+        for uses in [&mut self.features, &mut self.object_kinds, &mut self.devices] {
+            uses.bound();
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        let counted = [&self.features, &self.object_kinds, &self.devices];
+        self.level.is_none() && counted.iter().all(|uses| uses.is_empty())
     }
 }
 
@@ -103,7 +219,7 @@ impl PreferencesState {
 struct Uses {
     #[serde(rename = "n", default)]
     named: BTreeMap<String, Used>,
-    /// All uses, of forgotten names too.
+    /// All uses, of names that are not kept too.
     #[serde(rename = "a", default)]
     all: u32,
 }
@@ -112,41 +228,67 @@ struct Uses {
 struct Used {
     #[serde(rename = "c")]
     times: u32,
-    /// Number of the event that used it last.
     #[serde(rename = "t")]
-    last: u32,
+    last: Timestamp,
 }
 
 impl Uses {
-    fn count(&mut self, name: &str, now: u32) {
-        self.all = self.all.saturating_add(1);
-        let used = self.named.entry(name.to_owned()).or_default();
-        *used = Used { times: used.times.saturating_add(1), last: now };
-        if self.named.len() > NAMES_MAX {
-            let least = self.named.iter().min_by_key(|(_, used)| **used);
-            let least = least.map(|(name, _)| name.clone());
-            least.and_then(|name| self.named.remove(&name));
-        }
+    fn is_empty(&self) -> bool {
+        self.all == 0
     }
 
-    /// The most used, of equals the one used last.
-    fn first(&self, count: usize) -> Vec<Preference> {
+    fn count(&mut self, name: &str, at: Timestamp) {
+        self.all = self.all.saturating_add(1);
+        let used = self.named.entry(name.to_owned()).or_default();
+        *used = Used { times: used.times.saturating_add(1), last: at };
+    }
+
+    fn plus(mut self, other: &Self) -> Self {
+        self.all = self.all.saturating_add(other.all);
+        for (name, more) in &other.named {
+            let used = self.named.entry(name.clone()).or_default();
+            used.times = used.times.saturating_add(more.times);
+            used.last = used.last.max(more.last);
+        }
+        self
+    }
+
+    /// Keeps the most used names.
+    fn bound(&mut self) {
+        let most: Vec<String> =
+            self.ranked().into_iter().skip(NAMES_MAX).map(|(n, _)| n.clone()).collect();
+        most.iter().for_each(|name| {
+            self.named.remove(name);
+        });
+    }
+
+    /// The most used first, of equals the one used last.
+    fn ranked(&self) -> Vec<(&String, &Used)> {
         let mut named: Vec<(&String, &Used)> = self.named.iter().collect();
         named.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+        named
+    }
+
+    fn first(&self, count: usize) -> Vec<Preference> {
         let weight = |used: &Used| f64::from(used.times) / f64::from(self.all.max(1));
         let preference = |(name, used): (&String, &Used)| Preference {
             name: name.clone(),
             uses: used.times,
             weight: weight(used),
         };
-        named.into_iter().take(count).map(preference).collect()
+        self.ranked().into_iter().take(count).map(preference).collect()
     }
 }
 
-const MODEL: &str = "pref-1";
+const MODEL: &str = "pref-2";
 const PREFERENCES_MAX: usize = 10;
-/// Beyond these the least used go, so that a person's state stays small whatever they use.
-const NAMES_MAX: usize = 256;
+/// Sessions of which preferences are made.
+const TOLD_MAX: usize = 50;
+const KEPT_MAX: usize = 64;
+const PERSONS_MAX: usize = 8;
+/// Of one session, of each sort: so a person's state stays small whatever they use.
+const NAMES_MAX: usize = 16;
+const WHOSE_BYTES: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -154,22 +296,42 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{context::tests::any_event, sample::event};
+    use crate::sample::event;
+
+    const ACTOR: &str = "u1.1.00000000000000000000000000";
 
     fn with(at: i64, context: Value, object: Option<&str>) -> Event {
         let object = object
             .map(|kind| contract::event::ObjectRef { kind: kind.to_owned(), id: "1".to_owned() });
         let context = context.as_object().unwrap().clone();
-        Event { context, object, ..event(&format!("e{at:04}"), at) }
+        let actor_id = Some(ACTOR.to_owned());
+        Event { context, object, actor_id, ..event(&format!("e{at:04}"), at) }
     }
 
-    fn said(state: &PreferencesState) -> UserPreferences {
+    fn owner(token: &str) -> Owner {
+        Owner { token: token.to_owned(), ..Owner::of(&event("e", 0)).unwrap() }
+    }
+
+    fn id(n: u8) -> SessionId {
+        SessionId::of([n; 16])
+    }
+
+    /// What one owner's sessions say, all of them.
+    fn uses(token: &str, sessions: &[(u8, Vec<Event>)]) -> OwnersUses {
+        let mut uses = OwnersUses::new(&owner(token), Timestamp::from_ms(0), None);
+        sessions.iter().for_each(|(n, events)| uses.add(&id(*n), events));
+        uses
+    }
+
+    fn said(state: &PreferencesState) -> Option<UserPreferences> {
         let org = OrgId::parse("acme").unwrap();
-        state.preferences(&org, &ProductId::default(), "u1:k1:00")
+        state.preferences(&org, &ProductId::default(), ACTOR)
     }
 
-    fn preferences(events: &[Event]) -> UserPreferences {
-        said(&PreferencesState::project(events))
+    fn preferences(events: &[Event]) -> Option<UserPreferences> {
+        let mut state = PreferencesState::default();
+        state.put(ACTOR, &uses("a", &[(1, events.to_vec())]));
+        said(&state)
     }
 
     fn named(preferences: &[Preference]) -> Vec<(&str, u32, f64)> {
@@ -177,14 +339,15 @@ mod tests {
     }
 
     #[test]
-    fn the_level_stated_last_counts_whatever_came_first_here() {
+    fn the_level_stated_last_counts_whichever_session_came_first_here() {
         let level = |at, level: &str| with(at, json!({ "explanationLevel": level }), None);
-        let events = [level(3, "expert"), level(9, "intermediate"), level(5, "beginner")];
-        let said = preferences(&events);
+        let mut state = PreferencesState::default();
+        state.put(ACTOR, &uses("a", &[(1, vec![level(3, "expert"), level(9, "intermediate")])]));
+        state.put(ACTOR, &uses("b", &[(2, vec![level(5, "beginner"), level(6, "wizard")])]));
+        let said = said(&state).unwrap();
         assert_eq!(said.explanation_level, Some(ExplanationLevel::Intermediate));
         assert_eq!(said.last_seq.as_deref(), Some("1970-01-01T00:00:00.009Z#e0009"));
-        let odd = preferences(&[level(1, "expert"), level(2, "wizard")]);
-        assert_eq!(odd.explanation_level, Some(ExplanationLevel::Expert));
+        assert_eq!((said.sessions, said.events, said.model.as_str()), (2, 4, "pref-2"));
     }
 
     #[test]
@@ -195,7 +358,8 @@ mod tests {
             used(2, "chat", None),
             used(3, "search", Some("pdf")),
             used(4, "export", Some("pdf")),
-        ]);
+        ])
+        .unwrap();
         assert_eq!(
             named(&said.features),
             [("search", 2, 0.5), ("export", 1, 0.25), ("chat", 1, 0.25)]
@@ -208,7 +372,7 @@ mod tests {
         let on = |at, device: &str| with(at, json!({ "deviceType": device }), None);
         let of = |devices: &[&str]| {
             let events: Vec<_> = (0..).zip(devices).map(|(at, device)| on(at, device)).collect();
-            preferences(&events).device_type
+            preferences(&events).and_then(|said| said.device_type)
         };
         assert_eq!(of(&["mobile", "mobile", "desktop"]), Some(DeviceType::Mobile));
         assert_eq!(of(&["mobile", "desktop"]), Some(DeviceType::Desktop));
@@ -216,28 +380,97 @@ mod tests {
     }
 
     #[test]
-    fn ten_features_are_told_and_many_are_not_kept() {
-        let used = |at: i64| with(at, json!({ "feature": format!("f{at:064}") }), None);
-        let state = PreferencesState::project(&(0..2_000).map(used).collect::<Vec<_>>());
-        assert_eq!(said(&state).features.len(), 10);
-        assert!(serde_json::to_string(&state).unwrap().len() < 32 * 1024);
+    fn who_did_nothing_that_tells_anything_is_not_known() {
+        assert_eq!(preferences(&[with(1, json!({}), None)]), None);
+        let mut nobody = with(1, json!({ "feature": "search" }), None);
+        nobody.actor_id = None;
+        assert_eq!(uses("a", &[(1, vec![nobody])]).persons().count(), 0);
+    }
+
+    #[test]
+    fn each_person_of_a_session_has_their_own_events() {
+        let by = |at, actor: &str, feature: &str| Event {
+            actor_id: Some(actor.to_owned()),
+            ..with(at, json!({ "feature": feature }), None)
+        };
+        let both = uses("a", &[(1, vec![by(1, "x", "search"), by(2, "y", "chat")])]);
+        assert_eq!(both.persons().collect::<Vec<_>>(), ["x", "y"]);
+        let mut state = PreferencesState::default();
+        state.put("y", &both);
+        let (org, product) = (OrgId::parse("acme").unwrap(), ProductId::default());
+        let said = state.preferences(&org, &product, "y").unwrap();
+        assert_eq!((named(&said.features), said.events), (vec![("chat", 1, 1.0)], 1));
+        let crowd: Vec<_> = (0..20).map(|n| by(n, &format!("p{n:02}"), "search")).collect();
+        assert_eq!(uses("a", &[(1, crowd)]).persons().count(), 8);
+    }
+
+    #[test]
+    fn a_session_that_is_a_part_of_another_leaves_and_what_is_out_of_reach_stays() {
+        let used = |at, feature: &str| with(at, json!({ "feature": feature }), None);
+        let mut state = PreferencesState::default();
+        state.put(ACTOR, &uses("other", &[(9, vec![used(1, "export")])]));
+        let apart = [(1, vec![used(10, "search")]), (2, vec![used(20, "chat")])];
+        assert!(state.put(ACTOR, &uses("a", &apart)));
+        assert!(!state.put(ACTOR, &uses("a", &apart)), "again it says nothing new");
+        let one = [(1, vec![used(10, "search"), used(15, "menu"), used(20, "chat")])];
+        assert!(state.put(ACTOR, &uses("a", &one)));
+        let features = |state: &PreferencesState| said(state).unwrap().features.len();
+        assert_eq!((said(&state).unwrap().sessions, features(&state)), (2, 4));
+        // A look at a later time says nothing about what was before.
+        let at = Timestamp::from_ms;
+        assert!(!state.put(ACTOR, &OwnersUses::new(&owner("a"), at(11), None)));
+        assert!(!state.put(ACTOR, &OwnersUses::new(&owner("a"), at(0), Some(at(10)))));
+        assert!(state.put(ACTOR, &OwnersUses::new(&owner("a"), at(10), Some(at(11)))));
+        assert_eq!(features(&state), 1);
+    }
+
+    #[test]
+    fn fifty_sessions_are_told_and_a_state_stays_small_whatever_is_used() {
+        let mut state = PreferencesState::default();
+        for n in 0..100_u8 {
+            let at = i64::from(n) * 1_000;
+            let used = |k: i64| {
+                let name = format!("f{n:03}{k:060}");
+                with(at + k, json!({ "feature": name, "explanationLevel": "expert" }), Some(&name))
+            };
+            let events: Vec<_> = (0..40).map(used).collect();
+            state.put(ACTOR, &uses(&format!("t{n}"), &[(n, events)]));
+        }
+        let said = said(&state).unwrap();
+        assert_eq!((said.sessions, said.events, said.features.len()), (50, 2_000, 10));
+        assert!(said.features.iter().all(|feature| feature.name >= "f050".to_owned()));
+        assert!(serde_json::to_string(&state).unwrap().len() < 300 * 1024);
     }
 
     proptest! {
         #[test]
-        fn folding_in_order_is_projecting_everything(
-            events in prop::collection::vec(any_event(), 0..40).prop_shuffle(),
-            stored in any::<prop::sample::Index>(),
+        fn the_order_in_which_owners_are_looked_at_does_not_matter(
+            looks in prop::collection::vec((0..6_u8, prop::collection::vec((0..500_i64, 0..4_u8), 1..6)), 1..30),
+            order in any::<prop::sample::Index>(),
         ) {
+            // The newest look at each owner counts; those before it are repeats of less.
+            let look = |(token, events): &(u8, Vec<(i64, u8)>)| {
+                let mut events = events.clone();
+                events.sort();
+                let events = events.iter().map(|(at, n)| with(*at, json!({ "feature": format!("f{n}") }), None));
+                uses(&format!("t{token}"), &[(*token, events.collect())])
+            };
+            let mut last: BTreeMap<u8, OwnersUses> = BTreeMap::new();
             let mut state = PreferencesState::default();
-            let restart = stored.index(events.len() + 1);
-            for (at, event) in in_order(&events).into_iter().enumerate() {
-                if at == restart {
-                    state = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
-                }
-                prop_assert_eq!(state.fold(event), Folded::New);
+            for one in &looks {
+                state.put(ACTOR, &look(one));
+                last.insert(one.0, look(one));
+                let text = serde_json::to_string(&state).unwrap();
+                state = serde_json::from_str(&text).unwrap();
             }
-            prop_assert_eq!(state, PreferencesState::project(&events));
+            let mut other = PreferencesState::default();
+            let mut last: Vec<_> = last.into_values().collect();
+            let at = order.index(last.len());
+            last.rotate_left(at);
+            last.iter().for_each(|uses| {
+                other.put(ACTOR, uses);
+            });
+            prop_assert_eq!(said(&state), said(&other));
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     detect::{self, Ending},
     owner::Owner,
     policy::SessionPolicy,
+    preferences::OwnersUses,
     rules::Rules,
     split::{Before, Segment, cut_at_or_before, split},
 };
@@ -70,6 +71,37 @@ pub fn reading(
         Some(after) if after > first.from => Reading { from: after, before: Before::Pause },
         Some(_) | None => first,
     }
+}
+
+/// The sweep that only looks again later at an owner with an open session of many events, where `stored` is what is stored
+/// from [`stored_from`] on; nothing when it is to be looked at now.
+///
+/// Looking reads the whole session, so that looking as often at a long one as at a short one would cost the square of its
+/// events. The pause grows with the events instead: of a session of n events that come r a second no more than about
+/// `n · (1 + 100 / r)` are read in all.
+#[must_use]
+pub fn later(
+    owner: &Owner,
+    head: &Head,
+    stored: &[StoredSession],
+    (policy, now): (&SessionPolicy, Timestamp),
+) -> Option<Sweep> {
+    let open = stored.iter().rfind(|held| held.state == SessionState::Open)?;
+    let pause_ms = policy.look_pause_ms(&open.session);
+    // What is news of earlier sessions does not wait. Everything before `dirty_from` was read, unless something came late.
+    let news = head.dirty_from.filter(|from| *from >= open.session.started_at)?;
+    let read_to = news.max(open.session.ended_at).min(now);
+    let due_at = read_to.plus_ms(pause_ms);
+    (due_at > now).then(|| Sweep {
+        owner: owner.clone(),
+        version: head.version,
+        sessions: Vec::new(),
+        incidents: Vec::new(),
+        cells: Cells::new(),
+        notices: Vec::new(),
+        dirty_from: head.dirty_from,
+        due_at: Some(due_at),
+    })
 }
 
 /// A sweep's work on one owner.
@@ -129,6 +161,28 @@ impl Work {
         with_tasks.filter_map(|segment| Some(segment.first()?.at.day())).collect()
     }
 
+    /// The newest session: its id, and when it begins.
+    #[must_use]
+    pub fn newest(&self) -> Option<(SessionId, Timestamp)> {
+        let first = self.segments.last()?.first()?;
+        Some((self.owner.session_id(&first), first.at))
+    }
+
+    /// What persons did in the sessions that are over.
+    #[must_use]
+    pub fn uses(&self) -> OwnersUses {
+        // What goes on is what it was until it is closed again.
+        let open = self.segments.iter().find(|segment| self.is_open(segment));
+        let until = open.and_then(|segment| Some(segment.first()?.at));
+        let mut uses = OwnersUses::new(&self.owner, self.reading.from, until);
+        for segment in self.segments.iter().filter(|segment| !self.is_open(segment)) {
+            if let Some(first) = segment.first() {
+                uses.add(&self.owner.session_id(&first), &segment.events);
+            }
+        }
+        uses
+    }
+
     /// What to commit, under `rules` and the baselines of each day.
     #[must_use]
     pub fn decide(self, rules: &Rules, baselines: &BTreeMap<Timestamp, Baselines>) -> Sweep {
@@ -138,7 +192,7 @@ impl Work {
             .iter()
             .filter_map(|segment| {
                 let is_open = self.is_open(segment);
-                let ending = if is_open { Ending::Open { now: self.now } } else { Ending::Closed };
+                let ending = self.ending(segment);
                 let usual = baselines.get(&segment.first()?.at.day()).unwrap_or(&none);
                 Some((is_open, derive(&self.owner, segment, ending, rules, usual)?))
             })
@@ -159,6 +213,19 @@ impl Work {
         self.policy.closes_at(segment.last) > self.now
     }
 
+    /// How its events end: those of a session that was cut go on beyond the cut, and what is not decided by then is not
+    /// decided in it.
+    fn ending(&self, segment: &Segment) -> Ending {
+        match segment.first().filter(|_| segment.bounds.cut_after) {
+            Some(first) => {
+                let cut = cut_at_or_before(first.at, self.policy.cut_ms);
+                Ending::Open { now: cut.plus_ms(self.policy.cut_ms) }
+            }
+            None if self.is_open(segment) => Ending::Open { now: self.now },
+            None => Ending::Closed,
+        }
+    }
+
     fn changes(&self, derived: &[(bool, Derived)]) -> Vec<Change> {
         let stored: BTreeMap<&SessionId, &StoredSession> =
             self.sessions.iter().map(|held| (&held.session.session_id, held)).collect();
@@ -170,12 +237,8 @@ impl Work {
             staying.insert(id);
             if *is_open {
                 // What was closed and goes on is counted as it was until it is closed again.
-                let inside = |held: &&StoredSession| {
-                    held.state == SessionState::Closed
-                        && held.session.started_at >= derived.session.started_at
-                        && held.session.started_at <= derived.session.ended_at
-                };
-                let closed: Vec<_> = self.sessions.iter().filter(inside).collect();
+                let session = &derived.session;
+                let closed = self.closed_within(session.started_at, session.ended_at);
                 staying.extend(closed.iter().map(|held| &held.session.session_id));
                 if !closed.is_empty() {
                     continue;
@@ -209,6 +272,22 @@ impl Work {
             Change { to, from: Some(held.clone()) }
         }));
         changes
+    }
+
+    /// Closed sessions that begin within a time.
+    fn closed_within(&self, from: Timestamp, to: Timestamp) -> Vec<&StoredSession> {
+        let inside = |held: &&StoredSession| {
+            held.state == SessionState::Closed && (from..=to).contains(&held.session.started_at)
+        };
+        self.sessions.iter().filter(inside).collect()
+    }
+
+    /// From where a sweep that closes an open session reads, if nothing comes before. That its events until here are known
+    /// can be told from what is stored: whatever is dirty before is news.
+    fn dirty_from(&self, segment: &Segment) -> Option<Timestamp> {
+        let (first, last) = (segment.first()?.at, segment.events.last()?.occurred_at);
+        let is_stored = self.closed_within(first, last).is_empty();
+        Some(if is_stored { segment.last.plus_ms(1) } else { first })
     }
 
     /// Incidents that are found, changed or found not to be ones, those that began before `rest`.
@@ -274,7 +353,7 @@ impl Work {
         let (dirty_from, due_at) = match rest {
             Some(rest) => (Some(rest.max(self.reading.from)), Some(self.now)),
             None => (
-                open().filter_map(|segment| Some(segment.first()?.at)).min(),
+                open().filter_map(|segment| self.dirty_from(segment)).min(),
                 open().map(|segment| self.due_at(segment, rules)).min(),
             ),
         };

@@ -74,7 +74,8 @@ async fn a_store_that_does_not_answer_is_said_so() {
         ("understanding.incidents", "/v1/incidents".to_owned()),
         ("understanding.session", format!("/v1/sessions/{id}")),
         ("event_log.read", format!("/api/sessions/{id}/events")),
-        ("projections.context", format!("/api/sessions/{id}/context")),
+        ("heads.head", format!("/api/sessions/{id}/context")),
+        ("projections.load", format!("/api/sessions/{id}/context")),
         ("event_log.read", format!("/api/sessions/{id}/context")),
         ("accounts.ledger", "/v1/ledger".to_owned()),
     ] {

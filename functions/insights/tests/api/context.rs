@@ -5,7 +5,7 @@ use friction::{
     context::ContextState,
     owner::{Owner, Position},
 };
-use ports::projections::{Projected, Projection, Projections as _};
+use ports::projections::{Projected, Projection, Projections as _, SaveOutcome};
 use serde_json::{Value, json};
 
 use crate::world::{Visit, World, events};
@@ -36,14 +36,17 @@ async fn told(world: &World, id: &SessionId) -> Value {
 /// Saves what a projector made of `read`, as `state` if that is given.
 async fn project(world: &World, id: &SessionId, read: &[Event], state: Option<&str>) {
     let made = serde_json::to_string(&ContextState::project(read)).unwrap();
+    let owner = Owner::of(&read[0]).unwrap();
+    let about = Projected::Context(owner);
+    let held = world.store.load(&about).await.unwrap();
     let projection = Projection {
-        version: 0,
+        version: held.map_or(0, |held| held.version),
         session: Some(id.clone()),
         last: Position::of(read.last().unwrap()),
         state: state.unwrap_or(&made).to_owned(),
     };
-    let owner = Owner::of(&read[0]).unwrap();
-    world.store.save(&Projected::Context(owner), projection).await.unwrap();
+    let saved = world.store.save(&about, projection).await.unwrap();
+    assert_eq!(saved, SaveOutcome::Saved);
 }
 
 fn visit() -> Visit {
@@ -87,6 +90,37 @@ async fn a_projection_is_gone_on_from_and_not_made_again() {
     let state = serde_json::to_string(&ContextState::project(&read)).unwrap();
     project(&world, &id, &all, Some(&state)).await;
     assert_eq!(told(&world, &id).await["activeConcepts"][0]["concept"], "ships");
+}
+
+#[tokio::test]
+async fn what_comes_late_is_in_its_place_before_anybody_sweeps() {
+    let (world, id) = under_way(&visit()).await;
+    let before = told(&world, &id).await;
+    // Each lies before the last one that was read, or at the same time.
+    let all = visit().events();
+    for (n, at) in
+        [all[1].occurred_at.plus_ms(1), all.last().unwrap().occurred_at].iter().enumerate()
+    {
+        let mut late = all[1].clone();
+        late.event_id = format!("0-late-{n}").parse().unwrap();
+        late.occurred_at = *at;
+        late.object.as_mut().unwrap().id = format!("late-{n}");
+        world.take([late]).await;
+    }
+    let kept = world.store.load(&Projected::Context(Owner::of(&all[0]).unwrap())).await.unwrap();
+    let kept = kept.unwrap();
+    assert_eq!(kept.last, Position::of(all.last().unwrap()), "a sweeper kept what it read");
+    let page =
+        world.ask_at("/api/sessions/{id}/events", &format!("/api/sessions/{id}/events")).await;
+    let logged: Vec<Event> = serde_json::from_value(page["events"].clone()).unwrap();
+    let now = told(&world, &id).await;
+    assert_eq!((logged.len(), &now), (6, &expected(&logged, &id)));
+    assert_ne!(now["activeConcepts"], before["activeConcepts"]);
+    world.forward(20_000);
+    world.sweep().await;
+    assert_eq!(told(&world, &id).await, now);
+    world.close().await;
+    assert_eq!(told(&world, &id).await, now);
 }
 
 #[tokio::test]

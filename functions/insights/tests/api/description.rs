@@ -24,6 +24,7 @@ async fn every_described_path_is_a_route_and_the_contracts_paths_are_described()
         "/v1/incidents",
         "/api/sessions/{id}/events",
         "/api/sessions/{id}/context",
+        "/api/users/{id}/preferences",
         "/v1/ledger",
         "/v1/events/{id}",
         "/openapi.json",

@@ -15,6 +15,7 @@ mod hostile;
 mod lists;
 mod naming;
 mod numbers;
+mod preferences;
 mod replay;
 #[cfg(feature = "websocket")]
 mod stream;

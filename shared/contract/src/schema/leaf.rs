@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use crate::{EventId, OrgId, ProductId, Timestamp, limits::ID_BYTES_MAX};
 
 /// A user's token: `u1.<epoch>.<26 characters of 5 bits>`.
-pub(crate) const USER_TOKEN: &str = r"^u1\.(0|[1-9][0-9]{0,9})\.[0-9a-hjkmnp-tv-z]{25}[048cgmrw]$";
+pub const USER_TOKEN: &str = r"^u1\.(0|[1-9][0-9]{0,9})\.[0-9a-hjkmnp-tv-z]{25}[048cgmrw]$";
 /// A session's token.
 pub(crate) const SESSION_TOKEN: &str =
     r"^s1\.(0|[1-9][0-9]{0,9})\.[0-9a-hjkmnp-tv-z]{25}[048cgmrw]$";

@@ -108,11 +108,8 @@ impl Usual {
     }
 
     fn over<'a>(&self, paths: impl IntoIterator<Item = &'a [String]>) -> Option<Surprise> {
-        let steps: Vec<_> = paths
-            .into_iter()
-            .filter(|path| !path.is_empty())
-            .flat_map(counting::steps)
-            .collect();
+        let steps: Vec<_> =
+            paths.into_iter().filter(|path| !path.is_empty()).flat_map(counting::steps).collect();
         let new: BTreeSet<&str> = steps
             .iter()
             .map(|(_, to)| to.as_ref())

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use contract::{Event, OrgId, Timestamp};
+use contract::{Event, OrgId, Timestamp, session::SessionId};
 use friction::{
     cells::{Cell, CellKey, CellKind},
     change::{Head, Notice, Sweep},
@@ -17,6 +17,7 @@ use ports::{
     PortResult,
     bus::{Announcement, Bus},
     clock::{Clock as _, SystemClock},
+    projections::{Projected, Projection, Projections, SaveOutcome},
     rules::RuleBook,
     sessions::{
         Arming, EventLog, Heads, Lane, LoggedEvent, Notices, Sessions, Span, Stored, Sums,
@@ -133,6 +134,24 @@ impl<W: World> Sessions for Chosen<W> {
 impl<W: World> Sums for Chosen<W> {
     async fn cells(&self, span: &Span, kind: CellKind) -> PortResult<Vec<(CellKey, Cell)>> {
         self.world.cells(span, kind).await
+    }
+}
+
+impl<W: World> Projections for Chosen<W> {
+    async fn load(&self, projected: &Projected) -> PortResult<Option<Projection>> {
+        self.world.load(projected).await
+    }
+
+    async fn save(&self, projected: &Projected, projection: Projection) -> PortResult<SaveOutcome> {
+        self.world.save(projected, projection).await
+    }
+
+    async fn context(
+        &self,
+        org: &OrgId,
+        session: &SessionId,
+    ) -> PortResult<Option<(Owner, Projection)>> {
+        self.world.context(org, session).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use contract::{Event, OrgId, Timestamp};
+use contract::{Event, OrgId, Timestamp, session::SessionId};
 use friction::{
     cells::{Cell, CellKey, CellKind},
     change::{Head, Notice, StoredIncident, StoredSession, Sweep},
@@ -15,6 +15,7 @@ use friction::{
 use ports::{
     PortError, PortResult,
     bus::{Announcement, Bus},
+    projections::{Projected, Projection, Projections, SaveOutcome},
     rules::RuleBook,
     sessions::{
         Arming, EventLog, Heads, Lane, LoggedEvent, Notices, Sessions, Span, Stored, Sums,
@@ -156,6 +157,25 @@ impl<W: World> Notices for Rehearsal<W> {
 impl<W: World> Sums for Rehearsal<W> {
     async fn cells(&self, span: &Span, kind: CellKind) -> PortResult<Vec<(CellKey, Cell)>> {
         self.world.cells(span, kind).await
+    }
+}
+
+/// What was kept of owners stays as it is.
+impl<W: World> Projections for Rehearsal<W> {
+    async fn load(&self, _: &Projected) -> PortResult<Option<Projection>> {
+        Ok(None)
+    }
+
+    async fn save(&self, _: &Projected, _: Projection) -> PortResult<SaveOutcome> {
+        Ok(SaveOutcome::Saved)
+    }
+
+    async fn context(
+        &self,
+        org: &OrgId,
+        session: &SessionId,
+    ) -> PortResult<Option<(Owner, Projection)>> {
+        self.world.context(org, session).await
     }
 }
 

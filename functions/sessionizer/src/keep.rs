@@ -1,0 +1,150 @@
+//! What a sweep keeps beside sessions: what the newest session is about, and what persons did in those that are over.
+//!
+//! It is kept before the sweep is committed. So whoever reads a head, and then what is kept, finds in it everything that was
+//! worked up when the head was read; and what could not be kept leaves its owner to be looked at again.
+
+use contract::{Event, Family, Timestamp, session::SessionId};
+use friction::{
+    change::{Head, Sweep},
+    context::{ContextState, KeptContext},
+    owner::{Owner, Position},
+    preferences::{OwnersUses, PreferencesState},
+    reconcile::Work,
+};
+use ports::{
+    PortResult,
+    projections::{Projected, Projection, Projections, SaveOutcome},
+    reference::Subject,
+};
+
+use crate::Sessionizer;
+
+/// What is to be kept of an owner.
+#[derive(Debug)]
+pub(crate) struct Keeping {
+    /// Everything from here on was read.
+    from: Timestamp,
+    /// Version of the head that was read before.
+    head: u64,
+    context: Option<(SessionId, ContextState)>,
+    uses: OwnersUses,
+}
+
+/// Events that tell what a session is about, if there are any.
+pub(crate) fn telling(events: &[Event]) -> Option<Vec<Event>> {
+    let tells = |event: &Event| event.event_type.family() == Family::Knowledge;
+    events.iter().any(tells).then(|| events.to_vec())
+}
+
+impl Keeping {
+    /// Of the `work` on an owner from `from` on, where `events` are all that were read, in order, if they tell something.
+    pub(crate) fn of(head: &Head, work: &Work, from: Timestamp, events: Option<&[Event]>) -> Self {
+        let context = events.zip(work.newest()).and_then(|(events, (id, began))| {
+            let own = events.iter().filter(|event| event.occurred_at >= began);
+            let mut state = ContextState::default();
+            own.for_each(|event| {
+                state.fold(event);
+            });
+            state.is_telling().then_some((id, state))
+        });
+        Self { from, head: head.version, context, uses: work.uses() }
+    }
+
+    /// The sweep, but its owner is looked at again soon.
+    pub(crate) fn again(&self, mut sweep: Sweep, now: Timestamp) -> Sweep {
+        let due_at = now.plus_ms(AGAIN_MS);
+        sweep.dirty_from = Some(sweep.dirty_from.map_or(self.from, |from| from.min(self.from)));
+        sweep.due_at = Some(sweep.due_at.map_or(due_at, |due| due.min(due_at)));
+        sweep
+    }
+}
+
+impl<W: Projections, C> Sessionizer<W, C> {
+    /// Keeps what is to be kept; false when not all of it could be. A sweep does not depend on it.
+    pub(crate) async fn keep(&self, owner: &Owner, keeping: &Keeping) -> bool {
+        match self.keep_all(owner, keeping).await {
+            Ok(all) => all,
+            Err(error) => {
+                tracing::warn!(port.operation = error.operation, %error, "kept less than was read: {error}");
+                false
+            }
+        }
+    }
+
+    async fn keep_all(&self, owner: &Owner, keeping: &Keeping) -> PortResult<bool> {
+        let mut all = true;
+        if let Some((id, state)) = &keeping.context {
+            all &= self.keep_context(owner, keeping.head, id, state).await?;
+        }
+        for actor in keeping.uses.persons() {
+            all &= self.keep_preferences(owner, actor, &keeping.uses).await?;
+        }
+        Ok(all)
+    }
+
+    async fn keep_context(
+        &self,
+        owner: &Owner,
+        head: u64,
+        id: &SessionId,
+        state: &ContextState,
+    ) -> PortResult<bool> {
+        let Some(last) = state.read().last() else { return Ok(true) };
+        let about = Projected::Context(owner.clone());
+        let held = self.world.load(&about).await?;
+        // A state that this build cannot go on with is as good as none.
+        let by: Option<KeptContext> =
+            held.as_ref().and_then(|held| serde_json::from_str(&held.state).ok());
+        // Whoever read a later head read at least as much, and found the same or a newer session.
+        if by.is_some_and(|by| by.head > head) {
+            return Ok(true);
+        }
+        let kept = KeptContext { head, state: state.clone() };
+        // Names, times and numbers can always be written.
+        let state = serde_json::to_string(&kept).unwrap_or_default();
+        let new = projection(held.as_ref(), Some(id.clone()), last, state);
+        Ok(self.world.save(&about, new).await? == SaveOutcome::Saved)
+    }
+
+    async fn keep_preferences(
+        &self,
+        owner: &Owner,
+        actor: &str,
+        uses: &OwnersUses,
+    ) -> PortResult<bool> {
+        let Owner { org, product, .. } = owner.clone();
+        let about = Projected::Preferences(Subject { org, product, actor: actor.to_owned() });
+        // Sessions of one person may end together, swept by several.
+        for _ in 0..TRIES {
+            let held = self.world.load(&about).await?;
+            let mut state: PreferencesState = held
+                .as_ref()
+                .and_then(|held| serde_json::from_str(&held.state).ok())
+                .unwrap_or_default();
+            if !state.put(actor, uses) {
+                return Ok(true);
+            }
+            let Some(last) = state.last() else { return Ok(true) };
+            let state = serde_json::to_string(&state).unwrap_or_default();
+            let new = projection(held.as_ref(), None, last, state);
+            if self.world.save(&about, new).await? == SaveOutcome::Saved {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn projection(
+    held: Option<&Projection>,
+    session: Option<SessionId>,
+    last: Position,
+    state: String,
+) -> Projection {
+    let version = held.map_or(0, |held| held.version);
+    Projection { version, session, last, state }
+}
+
+const TRIES: u32 = 3;
+/// When an owner is looked at again of whom not everything could be kept.
+const AGAIN_MS: i64 = 10 * 60_000;
