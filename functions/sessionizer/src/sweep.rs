@@ -25,7 +25,11 @@ use ports::{
     sessions::{Lane, Span, Stored, SweepOutcome},
 };
 
-use crate::{Sessionizer, World, report};
+use crate::{
+    Sessionizer, World,
+    keep::{self, Keeping},
+    report,
+};
 
 /// What a sweep did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -149,7 +153,12 @@ impl<W: World, C: Clock> Sessionizer<W, C> {
             return Ok(report);
         }
         report.owners += 1;
-        let sweep = self.decide(owner, &head, shelf, now).await?;
+        let (mut sweep, keeping) = self.decide(owner, &head, shelf, now).await?;
+        if let Some(keeping) = keeping
+            && !self.keep(owner, &keeping).await
+        {
+            sweep = keeping.again(sweep, now);
+        }
         let (closed, superseded) =
             (count(&sweep, SessionState::Closed), count(&sweep, SessionState::Superseded));
         let found = sweep.notices.iter().filter(|notice| notice.id.starts_with("incident:"));
@@ -173,21 +182,26 @@ impl<W: World, C: Clock> Sessionizer<W, C> {
         head: &Head,
         shelf: &Shelf,
         now: Timestamp,
-    ) -> PortResult<Sweep> {
+    ) -> PortResult<(Sweep, Option<Keeping>)> {
         // A head that is due without news has nothing behind it: it only stops being due.
         let dirty_from = head.dirty_from.unwrap_or(now);
         let from = reconcile::stored_from(dirty_from, &self.policy);
         let Stored { sessions, incidents } = self.world.stored(owner, from).await?;
+        if let Some(later) = reconcile::later(owner, head, &sessions, (&self.policy, now)) {
+            return Ok((later, None));
+        }
         let reading = reconcile::reading(dirty_from, &sessions, &self.policy, now);
         let (events, _large) = self.events(owner, reading.from, shelf).await?;
         let stored = (sessions, incidents);
+        let telling = keep::telling(&events);
         let work = Work::new(owner.clone(), head, reading, stored, events, (self.policy, now));
+        let keeping = Keeping::of(head, &work, reading.from, telling.as_deref());
         let mut baselines = BTreeMap::new();
         for day in work.days_with_tasks() {
             baselines.insert(day, self.baselines(owner, day, shelf).await?);
         }
         let rules = self.rules(owner, shelf).await?;
-        Ok(work.decide(&rules, &baselines))
+        Ok((work.decide(&rules, &baselines), Some(keeping)))
     }
 
     /// An owner's events from a time on, and what is held until they are dealt with if there are many.
@@ -197,7 +211,7 @@ impl<W: World, C: Clock> Sessionizer<W, C> {
         from: Timestamp,
         shelf: &'s Shelf,
     ) -> PortResult<(Vec<Event>, Option<MutexGuard<'s, ()>>)> {
-        let (mut events, mut large): (Vec<Event>, _) = (Vec::new(), None);
+        let (mut events, mut large) = (Vec::new(), None);
         loop {
             let after = events.last().map(Position::of);
             let page = self.world.read(owner, from, after.as_ref(), EVENTS).await?;
