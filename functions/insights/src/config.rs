@@ -12,7 +12,7 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `SESSIONS_TABLE`, `DELIVERY_TABLE`, `DEDUPE_TABLE`, `DYNAMODB_TABLE`, `REFERENCE_TABLE`, `KEYS_TABLE` | the tables |
-//! | `EVENTS_STREAM`, `S3_BUCKET`, `QUARANTINE_BUCKET`, `ON_FAILURE_BUCKET` | where else an event may be |
+//! | `EVENTS_STREAM`, `S3_BUCKET`, `ON_FAILURE_BUCKET` | where else an event may be |
 //! | `CURSOR_SECRET` | the secret with the key that signs cursors |
 //! | `AWS_REGION`, `AWS_ACCESS_KEY_ID`, … | what Lambda sets |
 

@@ -64,7 +64,6 @@ const NEEDED: &[Resource] = &[
     Resource::Sessions,
     Resource::Stream,
     Resource::Archive,
-    Resource::Quarantine,
     Resource::OnFailure,
     Resource::CursorSecret,
 ];

@@ -30,7 +30,6 @@ const NEEDED: &[Resource] = &[
     Resource::Sessions,
     Resource::Stream,
     Resource::Archive,
-    Resource::Quarantine,
     Resource::OnFailure,
     Resource::CursorSecret,
 ];
