@@ -210,47 +210,57 @@ impl Cloud {
     }
 
     /// Notes what was sent, and removes what was sent whole. Whoever finds it done has nothing to do.
-    async fn forget_sent(
-        &self,
-        (pk, sk, next): Place,
-        Sent { sent, state }: Sent,
-    ) -> PortResult<()> {
-        let gone: BTreeSet<usize> = state.gone.union(&sent).copied().collect();
-        let is_whole = gone.len() >= state.size;
-        let table = self.resources().name(Resource::Sessions)?;
-        if is_whole && next + 1 >= state.parts.count {
-            let delete = self.0.dynamodb.delete_item().table_name(table);
-            let delete = delete.set_key(Some(key(pk, sk))).condition_expression("#next = :next");
-            let delete = delete
-                .expression_attribute_names("#next", "next")
-                .expression_attribute_values(":next", number(next));
-            match patiently(|| delete.clone().send()).await {
-                Err(error)
-                    if error
-                        .as_service_error()
-                        .is_some_and(DeleteItemError::is_conditional_check_failed_exception) => {}
-                answer => {
-                    answer.map_err(|error| port_error(SEND, error))?;
-                    self.drop_beside(SEND, [state.parts]).await;
-                }
-            }
-            return Ok(());
+    async fn forget_sent(&self, place: Place, Sent { sent, state }: Sent) -> PortResult<()> {
+        let is_whole = state.gone.union(&sent).count() >= state.size;
+        if is_whole && place.2 + 1 >= state.parts.count {
+            self.remove(place, state.parts).await
+        } else {
+            self.note(place, (!is_whole).then_some(sent)).await
         }
-        let update = self.0.dynamodb.update_item().table_name(table);
-        let update = update
+    }
+
+    async fn remove(&self, (pk, sk, next): Place, parts: Parts) -> PortResult<()> {
+        let delete = self
+            .0
+            .dynamodb
+            .delete_item()
+            .table_name(self.resources().name(Resource::Sessions)?)
             .set_key(Some(key(pk, sk)))
             .condition_expression("#next = :next")
             .expression_attribute_names("#next", "next")
             .expression_attribute_values(":next", number(next));
-        let update = if is_whole {
-            update
+        match patiently(|| delete.clone().send()).await {
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(DeleteItemError::is_conditional_check_failed_exception) => {}
+            answer => {
+                answer.map_err(|error| port_error(SEND, error))?;
+                self.drop_beside(SEND, [parts]).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes which notices of a piece were sent; nothing: all of them were, and the next is at turn.
+    async fn note(&self, (pk, sk, next): Place, sent: Option<BTreeSet<usize>>) -> PortResult<()> {
+        let update = self
+            .0
+            .dynamodb
+            .update_item()
+            .table_name(self.resources().name(Resource::Sessions)?)
+            .set_key(Some(key(pk, sk)))
+            .condition_expression("#next = :next")
+            .expression_attribute_names("#next", "next")
+            .expression_attribute_values(":next", number(next));
+        let update = match sent {
+            Some(sent) => update.update_expression("ADD sent :sent").expression_attribute_values(
+                ":sent",
+                AttributeValue::Ns(sent.iter().map(ToString::to_string).collect()),
+            ),
+            None => update
                 .update_expression("SET #next = :after REMOVE sent")
-                .expression_attribute_values(":after", number(next + 1))
-        } else {
-            let numbers = sent.iter().map(ToString::to_string).collect();
-            update
-                .update_expression("ADD sent :sent")
-                .expression_attribute_values(":sent", AttributeValue::Ns(numbers))
+                .expression_attribute_values(":after", number(next + 1)),
         };
         match patiently(|| update.clone().send()).await {
             Err(error)
