@@ -184,6 +184,7 @@ def plan(there):
             "door": there.functions["ingest"].properties["FunctionName"],
             "insights": there.functions["insights"].properties["FunctionName"],
         },
+        "websocket": there.functions["live"].properties["FunctionName"],
     }
 
 

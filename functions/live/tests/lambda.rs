@@ -16,7 +16,7 @@ use ports::{
     clock::{Clock, SystemClock},
     keys::{ApiKeyRecord, ApiKeys as _},
     sessions::{Lane, SessionQuery, Span, Understanding as _},
-    watches::{Watched as _, Watches as _},
+    watches::Watched as _,
 };
 use serde_json::{Value, json};
 use sessionizer::Sessionizer;

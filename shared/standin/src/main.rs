@@ -68,6 +68,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         told.insert(name.clone(), format!("http://{}", listener.local_addr()?).into());
         apis.spawn(serve(listener, platform.function(function)?));
     }
+    told.insert("live".to_owned(), platform.gateway().url().into());
     let listener = TcpListener::bind(ANYWHERE).await?;
     told.insert("invoke".to_owned(), format!("http://{}", listener.local_addr()?).into());
     let invocations = tokio::spawn(serve_invocations(listener, platform.functions().clone()));

@@ -33,6 +33,7 @@ use crate::{
     Changes,
     lambda::{Failure, Function, Spec},
     proxy::{Action, Proxy, Weather},
+    websocket::{Bound, Gateway, Limits, STAGE, integration},
 };
 
 /// A running platform.
@@ -41,6 +42,7 @@ pub struct Platform {
     functions: BTreeMap<String, Arc<Function>>,
     /// Each function's way to the stand-ins.
     ways: BTreeMap<String, Vec<Proxy>>,
+    gateway: Gateway,
     changes: Arc<Changes>,
     connector: Receiver,
     _server: MockServer,
@@ -77,6 +79,8 @@ impl Platform {
         let resources = plan.resources();
         let weather = pace.weather.clone().unwrap_or_else(Weather::fair);
         let (mut functions, mut ways) = (BTreeMap::new(), BTreeMap::new());
+        let gateway = Bound::at(ANYWHERE).await?;
+        let access = &access.clone().with_endpoint(Service::Connections, gateway.url());
         for (name, function) in &plan.functions {
             let mut environment = function.environment.clone();
             environment.extend(surroundings());
@@ -84,7 +88,16 @@ impl Platform {
             for service in Service::ALL {
                 let Some(upstream) = access.endpoint(service) else { continue };
                 let proxy = Proxy::start(upstream, Arc::clone(&weather)).await?;
-                environment.insert(service.endpoint_variable().to_owned(), proxy.url().to_owned());
+                let url = match service {
+                    Service::Connections => format!("{}/{STAGE}", proxy.url()),
+                    Service::DynamoDb
+                    | Service::EventBridge
+                    | Service::Kinesis
+                    | Service::Kms
+                    | Service::S3
+                    | Service::SecretsManager => proxy.url().to_owned(),
+                };
+                environment.insert(service.endpoint_variable().to_owned(), url);
                 own.push(proxy);
             }
             ways.insert(name.clone(), own);
@@ -105,9 +118,13 @@ impl Platform {
             changes.be_untidy();
         }
         let (stop, stopped) = watch::channel(false);
+        let live: Option<&Arc<Function>> = functions.get(&plan.websocket);
+        let live = live.ok_or_else(|| io::Error::other("nothing is behind the WebSocket API"))?;
+        let gateway = gateway.serve(integration(Arc::clone(live)), Limits::default());
         let mut platform = Self {
             functions,
             ways,
+            gateway,
             changes,
             connector,
             _server: server,
@@ -145,6 +162,12 @@ impl Platform {
     #[must_use]
     pub fn seen(&self, function: &str) -> BTreeSet<Action> {
         self.ways.get(function).into_iter().flatten().flat_map(Proxy::seen).collect()
+    }
+
+    /// The WebSocket API.
+    #[must_use]
+    pub fn gateway(&self) -> &Gateway {
+        &self.gateway
     }
 
     /// The external connector.
@@ -308,6 +331,7 @@ fn surroundings() -> [(String, String); 6] {
     ]
 }
 
+const ANYWHERE: &str = "127.0.0.1:0";
 const CHANGES_EVERY: Duration = Duration::from_millis(200);
 /// What protects a connector that exists for as long as this process.
 const KEY: &str = "stand-in-connector-key";

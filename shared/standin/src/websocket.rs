@@ -100,6 +100,12 @@ impl Bound {
         Ok(Self { address: listener.local_addr()?, listener })
     }
 
+    /// Where it is, without a stage.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// Where the function finds `@connections`.
     #[must_use]
     pub fn connections_url(&self) -> String {
@@ -283,7 +289,8 @@ async fn talk(
     }
 }
 
-const STAGE: &str = "live";
+/// The stage that it serves.
+pub const STAGE: &str = "live";
 const FRAME_BYTES_MAX: usize = 32 * 1024;
 const MESSAGE_BYTES_MAX: usize = 128 * 1024;
 /// Messages that wait for a client.

@@ -16,6 +16,8 @@ pub struct Plan {
     pub schedules: Vec<SchedulePlan>,
     /// The function behind each HTTP API, by what the API is called.
     pub http: BTreeMap<String, String>,
+    /// The function behind the WebSocket API.
+    pub websocket: String,
 }
 
 /// One function.

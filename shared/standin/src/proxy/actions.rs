@@ -38,10 +38,17 @@ impl Asked {
                     is_s3: false,
                 }
             }
-            None => Self {
-                operation: String::new(),
-                actions: BTreeSet::from([bucket_action(parts)]),
-                is_s3: true,
+            None => match connections_action(parts) {
+                Some(action) => Self {
+                    operation: String::new(),
+                    actions: BTreeSet::from([action]),
+                    is_s3: false,
+                },
+                None => Self {
+                    operation: String::new(),
+                    actions: BTreeSet::from([bucket_action(parts)]),
+                    is_s3: true,
+                },
             },
         }
     }
@@ -129,6 +136,16 @@ fn json_actions(prefix: &str, operation: &str, body: &Value) -> BTreeSet<Action>
 
 fn list<'a>(body: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
     body.get(name).and_then(Value::as_array).into_iter().flatten()
+}
+
+/// Whatever is done with a connection of a WebSocket API.
+fn connections_action(parts: &Parts) -> Option<Action> {
+    let mut path = parts.uri.path().trim_start_matches('/').split('/');
+    let (stage, connections) = (path.next()?, path.next()?);
+    ["@connections", "%40connections"].contains(&connections).then(|| Action {
+        name: "execute-api:ManageConnections".to_owned(),
+        resource: stage.to_owned(),
+    })
 }
 
 fn bucket_action(parts: &Parts) -> Action {
