@@ -4,6 +4,7 @@ pub mod apache;
 pub mod balabit;
 pub mod check;
 pub mod convai2;
+mod flows;
 mod line;
 pub mod rpm;
 pub mod sessions;

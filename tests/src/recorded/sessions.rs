@@ -10,12 +10,16 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use contract::{Timestamp, incident::Rule, limits::HOUR_MS};
+use contract::{
+    Timestamp,
+    incident::Rule,
+    limits::{DAY_MS, HOUR_MS},
+};
 use flate2::{Compression, write::GzEncoder};
 use friction::rules::{RuleSet, presets};
 use serde_json::{Value, json};
 
-use super::{Conversion, Dataset, Window};
+use super::{Conversion, Dataset, Window, flows};
 use crate::local::{self, Local};
 
 /// A figure, and what it must be.
@@ -53,6 +57,10 @@ pub fn figures(data: &Path, anchor: Timestamp) -> anyhow::Result<Vec<Figure>> {
     for dataset in [Dataset::Balabit, Dataset::Wikispeedia, Dataset::Apache] {
         conversions.insert(dataset, dataset.convert(data, &window)?);
     }
+    let mut records = Dataset::Rpm.convert(data, &window)?;
+    let runs = flows::runs(&records)?;
+    records.lines = runs.iter().flatten().map(Value::to_string).collect();
+    conversions.insert(Dataset::Rpm, records);
     let mut keys = Vec::new();
     for sending in sendings()? {
         let key = prepare(&sending, folder.path(), store)?;
@@ -69,7 +77,11 @@ pub fn figures(data: &Path, anchor: Timestamp) -> anyhow::Result<Vec<Figure>> {
         }
     }
     settle(store)?;
-    let figures = read(store, &conversions)?;
+    let mut figures = read(store, &conversions)?;
+    let key = keys.iter().find(|(sending, _)| sending.dataset == Dataset::Rpm);
+    let (_, key) = key.context("a key of the forms")?;
+    let (from, to) = (anchor.plus_ms(-30 * DAY_MS), anchor.plus_ms(DAY_MS));
+    figures.extend(ways(&flows::Asking { url: &server.url, key, from, to }, &runs)?);
     server.terminate(Duration::from_secs(60))?;
     Ok(figures)
 }
@@ -118,6 +130,7 @@ fn sendings() -> anyhow::Result<Vec<Sending>> {
             order: |lines| lines.reverse(),
         },
         Sending { org: APACHE_MIXED, dataset: Dataset::Apache, rules: None, order: mix },
+        Sending { org: "forms", dataset: Dataset::Rpm, rules: None, order: mix },
     ])
 }
 
@@ -147,7 +160,7 @@ fn prepare(sending: &Sending, folder: &Path, store: &str) -> anyhow::Result<Stri
         "--org",
         sending.org,
         "--scope",
-        "ingest",
+        "ingest,read",
         "--json",
         "--data-dir",
         store,
@@ -237,6 +250,32 @@ fn read(store: &str, conversions: &BTreeMap<Dataset, Conversion>) -> anyhow::Res
     Ok(figures)
 }
 
+/// The ways through the forms, as a server tells them and as they are counted beside it.
+fn ways(asking: &flows::Asking<'_>, runs: &[Vec<Value>]) -> anyhow::Result<Vec<Figure>> {
+    let known = flows::ways(runs);
+    let (total, found) = asking.ways()?;
+    let figure = |what: &str, found: usize, known: usize| -> anyhow::Result<Figure> {
+        let (found, known) = (u64::try_from(found)?, u64::try_from(known)?);
+        Ok(Figure { what: what.to_owned(), of: "rpm-uilogs".to_owned(), found, known })
+    };
+    // One run is gone by one person here, so that a way of fewer than five runs is one of fewer than five people. The door
+    // makes templates of screens' names: ways are told apart by how long they are and how often they were gone.
+    let shape = |(way, runs): (&Vec<String>, &usize)| (way.len(), *runs);
+    let mut told: Vec<_> =
+        known.iter().map(shape).filter(|(_, runs)| *runs >= PEOPLE_MIN).collect();
+    let mut found: Vec<_> = found.iter().map(shape).collect();
+    told.sort_unstable();
+    found.sort_unstable();
+    let same = told.iter().zip(&found).filter(|(told, found)| told == found).count();
+    let steps: usize = known.iter().map(|(way, runs)| (way.len() + 1) * runs).sum();
+    Ok(vec![
+        figure("runs of the task", total, known.values().sum())?,
+        figure("ways gone by at least five", found.len(), told.len())?,
+        figure("of them, as often as counted", same, told.len())?,
+        figure("steps from screen to screen", asking.steps()?, steps)?,
+    ])
+}
+
 /// Games of which the source says that the player went back.
 fn games_with_a_way_back(conversion: &Conversion) -> usize {
     let mut games = std::collections::BTreeSet::new();
@@ -296,6 +335,7 @@ fn shapes(sessions: &[Value]) -> Vec<String> {
     shapes
 }
 
+const PEOPLE_MIN: usize = 5;
 const APACHE: &str = "apache";
 const APACHE_BACKWARDS: &str = "apache-backwards";
 const APACHE_MIXED: &str = "apache-mixed";
