@@ -13,10 +13,13 @@ use serde_json::{Map, Value, json};
 use crate::{
     Event,
     connector::ConnectorBatch,
+    incident::Incident,
     ingest::IngestAnswer,
     insights::FrictionInsights,
     ledger::{LedgerReport, Whereabouts},
     problem::Problem,
+    projection::{SessionContext, UserPreferences},
+    session::Session,
 };
 
 pub(crate) use connector::{connector_context, connector_metadata, friction_names};
@@ -37,6 +40,10 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("friction-insights.schema.json", closed::<FrictionInsights>("friction-insights")),
         ("ledger.schema.json", closed::<LedgerReport>("ledger")),
         ("whereabouts.schema.json", closed::<Whereabouts>("whereabouts")),
+        ("session.schema.json", exact::<Session>("session")),
+        ("incident.schema.json", closed::<Incident>("incident")),
+        ("session-context.schema.json", closed::<SessionContext>("session-context")),
+        ("user-preferences.schema.json", closed::<UserPreferences>("user-preferences")),
     ]
 }
 
@@ -48,7 +55,15 @@ pub fn render(schema: &Value) -> String {
 
 /// The schema of what this build writes as a `T`: a member that is not declared is refused.
 fn closed<T: JsonSchema>(name: &str) -> Value {
-    let mut schema = open::<T>(name);
+    closing(open::<T>(name))
+}
+
+/// The same of a `T` that writes `null` for what is not known.
+fn exact<T: JsonSchema>(name: &str) -> Value {
+    closing(named::<T>(name, &mut tidy_number))
+}
+
+fn closing(mut schema: Value) -> Value {
     let Some(root) = schema.as_object_mut() else { return schema };
     close(root);
     if let Some(Value::Object(definitions)) = root.get_mut("$defs") {
@@ -65,9 +80,13 @@ fn close(object: &mut Map<String, Value>) {
 
 /// The schema of a `T` to which its writer may add.
 fn open<T: JsonSchema>(name: &str) -> Value {
+    named::<T>(name, &mut tidy)
+}
+
+fn named<T: JsonSchema>(name: &str, tidy: &mut impl FnMut(&mut Map<String, Value>)) -> Value {
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let mut schema = generator.into_root_schema_for::<T>().to_value();
-    each_object(&mut schema, &mut tidy);
+    each_object(&mut schema, tidy);
     if let Some(root) = schema.as_object_mut() {
         root.insert("$id".to_owned(), json!(format!("urn:tribometer:schema:v1:{name}")));
     }
@@ -91,6 +110,10 @@ fn tidy(object: &mut Map<String, Value>) {
             object.extend(only);
         }
     }
+    tidy_number(object);
+}
+
+fn tidy_number(object: &mut Map<String, Value>) {
     if object.get("format") == Some(&json!("int32")) {
         object.entry("minimum").or_insert(json!(i32::MIN));
         object.entry("maximum").or_insert(json!(i32::MAX));

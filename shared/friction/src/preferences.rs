@@ -438,7 +438,7 @@ mod tests {
         }
         let said = said(&state).unwrap();
         assert_eq!((said.sessions, said.events, said.features.len()), (50, 2_000, 10));
-        assert!(said.features.iter().all(|feature| feature.name >= "f050".to_owned()));
+        assert!(said.features.iter().all(|feature| feature.name.as_str() >= "f050"));
         assert!(serde_json::to_string(&state).unwrap().len() < 300 * 1024);
     }
 

@@ -32,6 +32,7 @@ mod error;
 mod matching;
 mod naming;
 pub mod presets;
+mod schema;
 mod setting;
 mod settings;
 
@@ -44,6 +45,7 @@ pub use self::{
     error::RulesError,
     matching::{Matcher, Names, PATTERN_BYTES_MAX, Pattern},
     naming::FlowNames,
+    schema::schema,
     setting::{Bound, MATCHERS_MAX, Metric},
     settings::{
         AbandonedTask, Backtrack, ChallengeBurst, ContextSwitch, DeadClick, ErrorClick,

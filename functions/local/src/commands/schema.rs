@@ -7,7 +7,8 @@ use crate::{cli::SchemaArgs, output};
 
 /// Prints or writes the schemas.
 pub(crate) fn run(args: &SchemaArgs) -> anyhow::Result<u8> {
-    let schemas = contract::schema::all();
+    let mut schemas = contract::schema::all();
+    schemas.push(("rules.schema.json", friction::rules::schema()));
     if let Some(dir) = &args.out {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         for (name, schema) in &schemas {
