@@ -63,6 +63,7 @@ async fn main() {
     let took = started.elapsed();
     let rows = client.run("SELECT count() FROM events_raw FINAL", &[]).await.unwrap();
     let rows: u32 = rows.trim().parse().unwrap();
+    assert_eq!(usize::try_from(rows).unwrap(), events.div_ceil(batch) * batch);
     let rate = f64::from(rows) / took.as_secs_f64();
     println!(
         "{rows} rows in {:.1} s: {rate:.0} rows/s in batches of {batch}, {at_once} at once",
@@ -77,7 +78,7 @@ fn payload(number: usize, batch: usize) -> String {
         let id = number * batch + at;
         let event = json!({
             "eventId": format!("e{id}"), "eventType": "ui.navigation", "occurredAt": now.to_string(),
-            "recordedAt": now.to_string(), "orgId": format!("org{}", id % 7), "screen": format!("/screen/{}", id % 40),
+            "recordedAt": now.to_string(), "orgId": format!("org{}", id % 7), "screen": SCREENS.get(id % SCREENS.len()),
         });
         json!({
             "eventSource": "aws:kinesis",
@@ -91,3 +92,5 @@ fn payload(number: usize, batch: usize) -> String {
     };
     json!({ "Records": (0..batch).map(record).collect::<Vec<_>>() }).to_string()
 }
+
+const SCREENS: [&str; 5] = ["/home", "/list", "/item/{id}", "/cart", "/pay"];
