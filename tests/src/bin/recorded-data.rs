@@ -9,7 +9,9 @@ use std::{
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
 use contract::Timestamp;
-use suite::recorded::{Conversion, Dataset, WINDOW_DAYS, Window, check::check, sessions};
+use suite::recorded::{
+    Conversion, Dataset, WINDOW_DAYS, Window, calibration, check::check, sessions,
+};
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
@@ -18,6 +20,7 @@ fn main() -> anyhow::Result<()> {
         }
         Command::Check(arguments) => arguments.run(&mut io::stdout().lock()),
         Command::Sessions(arguments) => arguments.sessions(&mut io::stdout().lock()),
+        Command::Calibration(arguments) => arguments.calibration(&mut io::stdout().lock()),
     }
 }
 
@@ -38,6 +41,9 @@ enum Command {
     /// Convert, send to a running `tribo local`, and print what it understands beside what is known of the data: sessions,
     /// rage clicks under two products' rules, ways back, abandonments. Fails when a figure differs.
     Sessions(Check),
+    /// Convert, send to a running `tribo local`, and print how the scores lie, how many incidents each rule finds, and what
+    /// other thresholds would change.
+    Calibration(Check),
 }
 
 #[derive(Debug, Args)]
@@ -68,6 +74,10 @@ impl Check {
             bail!("a figure is not the known one");
         }
         Ok(())
+    }
+
+    fn calibration(&self, out: &mut impl Write) -> anyhow::Result<()> {
+        Ok(write!(out, "{}", calibration::report(&self.data, self.anchor())?)?)
     }
 
     fn anchor(&self) -> Timestamp {

@@ -2,6 +2,7 @@
 
 pub mod apache;
 pub mod balabit;
+pub mod calibration;
 pub mod check;
 pub mod convai2;
 mod flows;

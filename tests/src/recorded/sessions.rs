@@ -36,11 +36,11 @@ pub struct Figure {
 }
 
 /// One sending of a source under an organisation's rules.
-struct Sending {
-    org: &'static str,
-    dataset: Dataset,
-    rules: Option<RuleSet>,
-    order: fn(&mut [String]),
+pub(super) struct Sending {
+    pub(super) org: &'static str,
+    pub(super) dataset: Dataset,
+    pub(super) rules: Option<RuleSet>,
+    pub(super) order: fn(&mut [String]),
 }
 
 /// Sends recorded data to a server of its own and reads what is understood.
@@ -76,7 +76,7 @@ pub fn figures(data: &Path, anchor: Timestamp) -> anyhow::Result<Vec<Figure>> {
             bail!("{}: not every event was accepted: {sent}", sending.org);
         }
     }
-    settle(store)?;
+    settle(store, &[APACHE_MIXED, "wikispeedia", "balabit-posthog"])?;
     let mut figures = read(store, &conversions)?;
     let key = keys.iter().find(|(sending, _)| sending.dataset == Dataset::Rpm);
     let (_, key) = key.context("a key of the forms")?;
@@ -153,7 +153,7 @@ fn crc(bytes: &[u8]) -> u32 {
         .fold(2_166_136_261, |hash: u32, byte| (hash ^ u32::from(*byte)).wrapping_mul(16_777_619))
 }
 
-fn prepare(sending: &Sending, folder: &Path, store: &str) -> anyhow::Result<String> {
+pub(super) fn prepare(sending: &Sending, folder: &Path, store: &str) -> anyhow::Result<String> {
     let arguments = [
         "keys",
         "create",
@@ -176,7 +176,11 @@ fn prepare(sending: &Sending, folder: &Path, store: &str) -> anyhow::Result<Stri
     Ok(key.get("key").and_then(Value::as_str).context("a key")?.to_owned())
 }
 
-fn write(sending: &Sending, conversion: &Conversion, folder: &Path) -> anyhow::Result<String> {
+pub(super) fn write(
+    sending: &Sending,
+    conversion: &Conversion,
+    folder: &Path,
+) -> anyhow::Result<String> {
     let mut lines = Vec::with_capacity(conversion.lines.len());
     for line in &conversion.lines {
         let mut event: Value = serde_json::from_str(line)?;
@@ -195,16 +199,13 @@ fn write(sending: &Sending, conversion: &Conversion, folder: &Path) -> anyhow::R
 }
 
 /// Waits until the stream is processed and no session is open: all of the data is older than a pause.
-fn settle(store: &str) -> anyhow::Result<()> {
+pub(super) fn settle(store: &str, orgs: &[&str]) -> anyhow::Result<()> {
     let started = Instant::now();
     let mut before = Value::Null;
     while started.elapsed() < PATIENCE {
         let ledger = local::json(&["ledger", "--json", "--data-dir", store])?;
-        let now = json!([
-            sessions(store, APACHE_MIXED)?.len(),
-            sessions(store, "wikispeedia")?.len(),
-            sessions(store, "balabit-posthog")?.len(),
-        ]);
+        let closed = orgs.iter().map(|org| Ok(sessions(store, org)?.len()));
+        let now = json!(closed.collect::<anyhow::Result<Vec<usize>>>()?);
         if ledger.get("streamLag").and_then(Value::as_u64) == Some(0) && now == before {
             return Ok(());
         }
@@ -288,15 +289,18 @@ fn games_with_a_way_back(conversion: &Conversion) -> usize {
     games.len()
 }
 
-fn sessions(store: &str, org: &str) -> anyhow::Result<Vec<Value>> {
+pub(super) fn sessions(store: &str, org: &str) -> anyhow::Result<Vec<Value>> {
     list(
         &["sessions", "--org", org, "--state", "closed", "--json", "--data-dir", store],
         "sessions",
     )
 }
 
-fn incidents(store: &str, org: &str, rule: &str) -> anyhow::Result<Vec<Value>> {
-    list(&["incidents", "--org", org, "--rule", rule, "--json", "--data-dir", store], "incidents")
+/// The incidents of one rule, or of all when none is named.
+pub(super) fn incidents(store: &str, org: &str, rule: &str) -> anyhow::Result<Vec<Value>> {
+    let rule = if rule.is_empty() { vec![] } else { vec!["--rule", rule] };
+    let place = ["incidents", "--org", org, "--json", "--data-dir", store];
+    list(&[&place, rule.as_slice()].concat(), "incidents")
 }
 
 fn list(arguments: &[&str], name: &str) -> anyhow::Result<Vec<Value>> {
