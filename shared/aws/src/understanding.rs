@@ -4,6 +4,7 @@
 //! reading, where keys alone would need one of each item besides, and what an entry costs to write is the same up to 1 KB.
 //! Lists are by organisation and day, so that what is asked for is walked day by day, newest first.
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use contract::{
     OrgId, Timestamp,
     limits::{DAY_MS, SESSION_CUT_MS},
@@ -80,12 +81,14 @@ impl Understanding for Cloud {
     }
 }
 
+/// A condition, the attribute it is about, and its value.
+type Only = (&'static str, &'static str, &'static str);
+
 /// What is asked of the lists.
 struct Asked<'a> {
     kind: &'static str,
     span: &'a Span,
-    /// A condition, the attribute it is about, and its value.
-    only: Option<(&'static str, &'static str, &'static str)>,
+    only: Option<Only>,
     /// Everything that is asked for comes before this.
     end: (Timestamp, &'a str),
     limit: usize,
@@ -111,9 +114,12 @@ impl Cloud {
 
     /// What is asked for, newest first: days side by side, a few at first and more while they hold little.
     async fn listed_newest_first(&self, asked: &Asked<'_>) -> PortResult<Vec<Item>> {
-        let kept = SystemClock.now().plus_ms(-SESSIONS_TTL_MS - 2 * DAY_MS);
+        let now = SystemClock.now();
+        let kept = now.plus_ms(-SESSIONS_TTL_MS - 2 * DAY_MS);
         let first = asked.span.from.max(kept).day();
-        let (mut day, mut at_once) = (asked.end.0.day(), DAYS_AT_FIRST);
+        // Of all of time only that is walked which may hold something: nothing begins tomorrow.
+        let newest = asked.end.0.min(now.plus_ms(DAY_MS));
+        let (mut day, mut at_once) = (newest.day(), DAYS_AT_FIRST);
         let mut found: Vec<Item> = Vec::new();
         while day >= first && found.len() < asked.limit {
             let days =
@@ -142,7 +148,7 @@ impl Cloud {
         if end < from {
             return Ok(Vec::new());
         }
-        let mut query = self
+        let query = self
             .0
             .dynamodb
             .query()
@@ -155,20 +161,7 @@ impl Cloud {
             .expression_attribute_values(":list", text(places::list(kind, &span.org, day)))
             .expression_attribute_values(":from", text(from))
             .expression_attribute_values(":end", text(&end));
-        let mut conditions = Vec::new();
-        if let Some(product) = &span.product {
-            conditions.push("product = :product");
-            query = query.expression_attribute_values(":product", text(product.as_str()));
-        }
-        if let Some((condition, attribute, value)) = only {
-            conditions.push(condition);
-            query = query
-                .expression_attribute_names(format!("#{attribute}"), *attribute)
-                .expression_attribute_values(":only", text(*value));
-        }
-        if !conditions.is_empty() {
-            query = query.filter_expression(conditions.join(" AND "));
-        }
+        let query = filtered(query, span, *only);
         let page = i32::try_from(limit.clamp(1, PAGE_MAX)).unwrap_or(1);
         // One more, for the one at the end.
         let mut items = query.limit(page.saturating_add(1)).into_paginator().items().send();
@@ -222,6 +215,22 @@ impl Cloud {
         found.truncate(*limit);
         Ok(found)
     }
+}
+
+/// Only what is of the product, if one is asked for, and what is like `only`.
+fn filtered(mut query: QueryFluentBuilder, span: &Span, only: Option<Only>) -> QueryFluentBuilder {
+    let mut conditions = Vec::new();
+    if let Some(product) = &span.product {
+        conditions.push("product = :product");
+        query = query.expression_attribute_values(":product", text(product.as_str()));
+    }
+    if let Some((condition, attribute, value)) = only {
+        conditions.push(condition);
+        query = query
+            .expression_attribute_names(format!("#{attribute}"), attribute)
+            .expression_attribute_values(":only", text(value));
+    }
+    if conditions.is_empty() { query } else { query.filter_expression(conditions.join(" AND ")) }
 }
 
 /// Everything that is asked for comes before this: where the last page ended, or the end of the span.
