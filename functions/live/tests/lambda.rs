@@ -66,7 +66,7 @@ impl World {
         let events = vec![look(0, "tax"), look(1, "vat")];
         take(&corner, &events).await;
         let lane = Lane { index: 0, of: 1 };
-        let sessionizer = Sessionizer::new(corner.cloud(), Ahead, SessionPolicy::nine_days());
+        let sessionizer = Sessionizer::new(corner.cloud(), Ahead, policy());
         sessionizer.sweep(lane, None).await.unwrap();
         let now = SystemClock.now();
         let span = Span {
@@ -153,8 +153,13 @@ impl Client {
 }
 
 async fn take(corner: &Corner, events: &[Event]) {
-    let sessionizer = Sessionizer::new(corner.cloud(), SystemClock, SessionPolicy::nine_days());
+    let sessionizer = Sessionizer::new(corner.cloud(), SystemClock, policy());
     sessionizer.take_events(events.to_vec()).await.unwrap();
+}
+
+/// Open sessions are looked at at once.
+fn policy() -> SessionPolicy {
+    SessionPolicy { live_ms: Some(0), ..SessionPolicy::nine_days() }
 }
 
 /// The look number `number` of this hour.

@@ -5,6 +5,7 @@
 //! | `EVENTS_DDB_TABLE` | set: this is a function of Lambda over DynamoDB, and needs the variables below |
 //! | `EVENTS_SQLITE_PATH` | otherwise: it serves the embedded store of this directory; default `events.db` |
 //! | `SESSION_GRACE_MS` | how long after its last pause a session is held open for late events, ms; default 300000 |
+//! | `SESSION_LIVE_MS` | how soon after an event an open session is looked at, ms: until then nobody can ask about it or listen to it; default in Lambda: when it is due, over the embedded store 5000 |
 //!
 //! In Lambda:
 //!
@@ -78,10 +79,15 @@ impl Config {
         };
         let backoff = within(&variable, "SESSIONIZER_BACKOFF_MS", BACKOFF_MAX_MS)?;
         let grace = within(&variable, "SESSION_GRACE_MS", GRACE_MAX_MS)?;
+        let live = within(&variable, "SESSION_LIVE_MS", LIVE_MAX_MS)?.map(i64::from);
         Ok(Self {
             place,
             backoff: Duration::from_millis(u64::from(backoff.unwrap_or(BACKOFF_MS))),
-            policy: SessionPolicy { grace_ms: grace.map_or(usual.grace_ms, i64::from), ..usual },
+            policy: SessionPolicy {
+                grace_ms: grace.map_or(usual.grace_ms, i64::from),
+                live_ms: live.or(usual.live_ms),
+                ..usual
+            },
         })
     }
 }
@@ -96,6 +102,8 @@ fn within(
     number.map(Some).ok_or(ConfigError::NotWithin { name, most })
 }
 
+/// Later it is due in any case.
+const LIVE_MAX_MS: u32 = 30 * 60_000;
 /// Lambda sets it, and nobody else.
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 const BACKOFF_MS: u32 = 20_000;
@@ -133,6 +141,8 @@ mod tests {
         assert_eq!(policy(&[]), SessionPolicy::whole_horizon());
         let hasty = policy(&[LAMBDA, (TABLE, "t"), ("SESSION_GRACE_MS", "500")]);
         assert_eq!(hasty, SessionPolicy { grace_ms: 500, ..SessionPolicy::nine_days() });
+        let live = policy(&[LAMBDA, (TABLE, "t"), ("SESSION_LIVE_MS", "60000")]);
+        assert_eq!(live, SessionPolicy { live_ms: Some(60_000), ..SessionPolicy::nine_days() });
     }
 
     #[test]
