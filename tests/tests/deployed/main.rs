@@ -5,6 +5,9 @@
 #![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 #![expect(clippy::panic, reason = "a test stops at the first surprise")]
 
+mod listening;
+mod machine;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::Read as _,
@@ -16,7 +19,7 @@ use std::{
 };
 
 use aws::{Cloud, access::Access};
-use contract::{OrgId, Timestamp, ledger::OrgLedger};
+use contract::{Event, OrgId, Timestamp, ledger::OrgLedger};
 use domain::{
     api_key::{ApiKey, Scope},
     counters::Dimension,
@@ -38,6 +41,8 @@ use standin::{
     run,
 };
 use tempfile::TempDir;
+
+use crate::machine::Machine;
 
 /// A deployed suite, and what a client and an operator need of it.
 struct Deployed {
@@ -67,7 +72,7 @@ impl Deployed {
             key_id: key.key_id().to_owned(),
             secret_hash: key.secret_hash(),
             orgs: vec![org()],
-            scopes: vec![Scope::Ingest],
+            scopes: vec![Scope::Ingest, Scope::Read],
             created_at: standin::now(),
             revoked_at: None,
         };
@@ -103,6 +108,24 @@ impl Deployed {
             assert!([429, 503].map(Value::from).contains(&answer["statusCode"]), "{answer}");
         }
         panic!("the door never took a request: {}", self.log("ingest"));
+    }
+
+    /// What the deployed API answers, asked until it is ready to.
+    async fn ask(&self, question: &str) -> Value {
+        let (path, query) = question.split_once('?').unwrap_or((question, ""));
+        let mut request = events::http("GET", path, &[("x-api-key", &self.key)], Body::None);
+        request.as_object_mut().unwrap().insert("rawQueryString".to_owned(), query.into());
+        for _ in 0..50 {
+            let Ok(answer) = self.function("insights").invoke(request.to_string()).await else {
+                continue;
+            };
+            let answer: Value = serde_json::from_slice(&answer).unwrap();
+            if answer["statusCode"] == 200 {
+                return unsaid(serde_json::from_str(answer["body"].as_str().unwrap()).unwrap());
+            }
+            assert_eq!(answer["statusCode"], 503, "{question}: {answer}");
+        }
+        panic!("{question} was never answered: {}", self.log("insights"));
     }
 
     /// Lets people edit, challenge and leave answers; how many events the host emitted.
@@ -161,14 +184,19 @@ impl Deployed {
 
     /// The distinct events of the archive.
     async fn archived(&self) -> BTreeSet<String> {
-        let mut ids = BTreeSet::new();
+        self.archive().await.into_keys().collect()
+    }
+
+    /// The archive's events by id.
+    async fn archive(&self) -> BTreeMap<String, Event> {
+        let mut ids = BTreeMap::new();
         for key in Archive::list(&self.cloud, "events/v1/").await.unwrap() {
             let packed = self.cloud.read(&key).await.unwrap().unwrap();
             let mut text = String::new();
             flate2::read::MultiGzDecoder::new(packed.as_slice()).read_to_string(&mut text).unwrap();
             for line in text.lines() {
-                let event: Value = serde_json::from_str(line).unwrap();
-                ids.insert(event["eventId"].as_str().unwrap().to_owned());
+                let event: Event = serde_json::from_str(line).unwrap();
+                ids.insert(event.event_id.as_str().to_owned(), event);
             }
         }
         ids
@@ -269,7 +297,7 @@ fn what_is_emitted_and_sent_is_counted_archived_and_delivered_once_whatever_dies
         let (now, mut chance) = (standin::now(), Chance::of(seed));
         for part in 0..12 {
             let events = some(now, part * 50..(part + 1) * 50);
-            let victims = ["ingest", "processor", "batcher", "redrive"];
+            let victims = ["ingest", "processor", "batcher", "redrive", "sessionizer", "insights"];
             let victim = *chance.one_of(&victims).unwrap();
             let after = Duration::from_millis(u64::try_from(chance.below(150)).unwrap());
             tokio::join!(suite.send(&events), async {
@@ -319,6 +347,112 @@ fn what_is_emitted_and_sent_is_counted_archived_and_delivered_once_whatever_dies
 }
 
 #[test]
+fn what_is_understood_of_a_deployed_stage_is_what_one_machine_says_of_the_same_events() {
+    run(async {
+        let weather = Some(Weather::of(11, 3, Fault::QUICK));
+        let pace =
+            Pace { tick: Some(Duration::from_secs(1)), untidy: true, weather, ..Pace::default() };
+        let suite = Deployed::new(pace).await;
+        let people = 12;
+        let events = impatient(standin::now(), people);
+        let count = u64::try_from(events.len()).unwrap();
+        for part in events.chunks(40) {
+            let sent = suite.send(part);
+            tokio::join!(sent, suite.function("sessionizer").kill());
+        }
+        suite.settle_counted(count).await;
+        let archived: Vec<Event> = suite.archive().await.into_values().collect();
+        assert_eq!(archived.len(), events.len());
+        let machine = Machine::new(archived, people).await;
+
+        let started = Instant::now();
+        for question in QUESTIONS {
+            loop {
+                let (here, there) = (machine.ask(question).await, suite.ask(question).await);
+                if here == there {
+                    break;
+                }
+                let log = suite.log("sessionizer");
+                assert!(started.elapsed() < PATIENCE, "{question}\n{here:#}\n{there:#}\n{log}");
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        }
+        let sessions = suite.ask(QUESTIONS[0]).await;
+        let session = sessions["sessions"][0]["sessionId"].as_str().unwrap();
+        for question in ["events", "context"] {
+            let question = format!("/api/sessions/{session}/{question}");
+            let (here, there) = (machine.ask(&question).await, suite.ask(&question).await);
+            assert_eq!(here, there, "{question}");
+        }
+
+        let org = ["--org", ORG];
+        let all = suite.tribo(&[&["sessions", "--count"][..], &org].concat());
+        assert_eq!(all["count"], people);
+        let incidents = suite.tribo(&[&["incidents", "--count"][..], &org].concat());
+        assert_eq!(incidents["byRule"]["rage_click"], people);
+        let told = suite.tribo(&["explain", session]);
+        assert_eq!(
+            (&told["session"]["sessionId"], &told["eventsGone"]),
+            (&json!(session), &json!(0))
+        );
+        let rules = suite.tribo(&[&["rules", "show"][..], &org].concat());
+        assert_eq!(rules["version"], 1);
+        let rescored = suite.tribo(&[&["rescore"][..], &org].concat());
+        assert_eq!((&rescored["owners"], &rescored["changed"]), (&json!(people), &json!(0)));
+        let span = ["--from", "2020-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z"];
+        let replay = ["replay", "--source", "archive", "--to", "sessions"];
+        let replayed = suite.tribo(&[&replay[..], &org, &span].concat());
+        assert_eq!(replayed["replayed"], count);
+        let tune = ["tune", "--rule", "rage_click", "--set", "minClicks=99"];
+        let tuned = suite.tribo(&[&tune[..], &org, &span].concat());
+        assert_eq!(
+            (&tuned["rules"]["rage_click"]["before"], &tuned["rules"]["rage_click"]["after"]),
+            (&json!(people), &json!(0))
+        );
+        assert_eq!(machine.ask(QUESTIONS[0]).await, suite.ask(QUESTIONS[0]).await);
+        suite.platform.stop().await;
+    });
+}
+
+/// What every answer says anew: when it was given, and where it goes on.
+fn unsaid(mut answer: Value) -> Value {
+    for name in ["asOf", "nextCursor"] {
+        answer.as_object_mut().unwrap().remove(name);
+    }
+    answer
+}
+
+/// Long enough ago for every session to have ended. Each of so many people looks around, loses patience, and pays.
+fn impatient(now: Timestamp, people: usize) -> Vec<Value> {
+    let one = |person: usize, number: usize| {
+        let person_ms = i64::try_from(person).unwrap() * 60_000;
+        let (screen, element, at_ms) = match number {
+            0..2 => (format!("/shelf/{}", (person + number) % 3), "more", number * 9_000),
+            2..8 => ("/orders".to_owned(), "save", 20_000 + number * 150),
+            _ => ("/pay".to_owned(), "pay", 30_000 + number * 2_000),
+        };
+        let at = now.plus_ms(-3 * 3_600_000 + person_ms + i64::try_from(at_ms).unwrap());
+        json!({
+            "eventId": format!("impatient-{person:02}-{number:02}"), "eventType": "ui.click",
+            "occurredAt": at.to_string(), "orgId": ORG, "productId": "shop", "screen": screen,
+            "actorId": format!("user{person}@example.org"), "element": {"key": element},
+        })
+    };
+    (0..people).flat_map(|person| (0..10).map(move |number| one(person, number))).collect()
+}
+
+const QUESTIONS: [&str; 8] = [
+    "/v1/sessions?limit=100",
+    "/v1/incidents?limit=100",
+    "/v1/insights/overview",
+    "/v1/insights/hotspots",
+    "/v1/insights/trace",
+    "/v1/flows/top",
+    "/v1/flows/graph",
+    "/v1/flows/unusual",
+];
+
+#[test]
 fn no_function_asks_for_what_its_role_does_not_grant() {
     run(async {
         let pace = Pace { tick: Some(Duration::from_secs(600)), ..Pace::default() };
@@ -337,13 +471,41 @@ fn no_function_asks_for_what_its_role_does_not_grant() {
             condition: "RetryAttemptsExhausted".to_owned(),
             payload: redriven.to_string(),
         };
+        suite
+            .cloud
+            .hold(FailedInvocation {
+                consumer: "sessionizer".to_owned(),
+                payload: events::kinesis(Vec::<Vec<u8>>::new()).to_string(),
+                ..given_up.clone()
+            })
+            .await
+            .unwrap();
         suite.cloud.hold(given_up).await.unwrap();
-        suite.settle_counted(60 + emitted).await;
+        suite.send(&impatient(standin::now(), 6)).await;
+        suite.settle_counted(60 + 60 + emitted).await;
         // Until what was staged has settled.
         tokio::time::sleep(Duration::from_secs(11)).await;
         for code in ["redrive", "batcher"] {
             suite.function(code).invoke(tick()).await.unwrap();
         }
+        for call in ["{}", r#"{"compact":true}"#, r#"{"redrive":true}"#] {
+            suite.function("sessionizer").invoke(call).await.unwrap();
+        }
+        let sessions = suite.ask(QUESTIONS[0]).await;
+        let session = sessions["sessions"][0]["sessionId"].as_str().unwrap();
+        for question in QUESTIONS.into_iter().chain([
+            "/v1/ledger",
+            "/v1/events/sent-00001",
+            "/v1/events/redriven.1",
+        ]) {
+            suite.ask(question).await;
+        }
+        for question in
+            [format!("/v1/sessions/{session}"), format!("/api/sessions/{session}/events")]
+        {
+            suite.ask(&question).await;
+        }
+        suite.listen(session).await;
         let granted = granted();
         let mut wrong = Vec::new();
         for (code, function) in &suite.functions {
