@@ -23,7 +23,7 @@ impl Deployed {
         let (mut socket, _) = client_async(request, connection).await.unwrap();
         self.function("live").invoke(tick()).await.unwrap();
         let told = timeout(PATIENCE, socket.next()).await.unwrap().unwrap().unwrap();
-        let Message::Text(text) = told else { panic!("no context: {told}") };
+        let Message::Text(text) = told else { panic!("no context") };
         let told: Value = serde_json::from_str(&text).unwrap();
         assert_eq!((&told["sessionId"], &told["orgId"]), (&json!(session), &json!(ORG)));
         assert_eq!(told, self.ask(&format!("/api/sessions/{session}/context")).await);

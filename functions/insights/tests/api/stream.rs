@@ -5,7 +5,7 @@ use std::time::Duration;
 use contract::Timestamp;
 use futures::{SinkExt as _, StreamExt as _};
 use ports::keys::{ApiKeyRecord, ApiKeys as _};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
@@ -97,6 +97,26 @@ async fn whoever_comes_back_is_told_what_it_has_not_seen_and_nothing_twice() {
     for _ in 0..2 {
         assert!(matches!(message(&mut socket).await, Some(Ok(Message::Ping(_)))));
     }
+    world.take(events([more.clone()])).await;
+    assert_eq!(next(&mut socket).await, Some(expected(&more.events(), &id)));
+}
+
+#[tokio::test]
+async fn whoever_asks_is_told_what_is_newer_than_what_it_has_seen() {
+    let (world, id) = under_way(&visit()).await;
+    let target = format!("/api/sessions/{id}/context/stream");
+    let mut socket = open(&world, &world.keys.acme, &target).await.unwrap();
+    let first = next(&mut socket).await.unwrap();
+    let more = visit().looks_at("vat");
+    world.take(events([more.clone()])).await;
+    let second = next(&mut socket).await.unwrap();
+    let said = |context: &Value| Message::text(json!({"after": context["lastSeq"]}).to_string());
+    // It has seen nothing newer than the first, and so it is told the second once more.
+    socket.send(said(&first)).await.unwrap();
+    assert_eq!(next(&mut socket).await, Some(second.clone()));
+    // It has seen all there is: the next thing that is told is the next thing that happens.
+    socket.send(said(&second)).await.unwrap();
+    let more = more.looks_at("duty");
     world.take(events([more.clone()])).await;
     assert_eq!(next(&mut socket).await, Some(expected(&more.events(), &id)));
 }
