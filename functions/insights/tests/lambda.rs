@@ -1,5 +1,9 @@
 //! The real binary of the insights API: behind a Runtime API and over stand-ins, and on a machine over the embedded store.
-#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may stop at the first surprise"
+)]
 
 use aws::resources::Resource;
 use contract::{Event, OrgId};

@@ -147,7 +147,11 @@ impl Client {
     async fn next(&mut self) -> Option<Value> {
         match timeout(Duration::from_secs(30), self.0.next()).await.unwrap()?.ok()? {
             Message::Text(text) => Some(serde_json::from_str(&text).unwrap()),
-            _ => None,
+            Message::Binary(_)
+            | Message::Ping(_)
+            | Message::Pong(_)
+            | Message::Close(_)
+            | Message::Frame(_) => None,
         }
     }
 }

@@ -40,7 +40,8 @@ impl<W: World + Checkpoints, C: Clock> Processor<W, C> {
         }
         if result.as_ref().map_or(true, |answer| *answer != PartialBatchAnswer::done()) {
             let now = self.clock().now();
-            tokio::time::sleep(pump::pause(config.backoff, deadline.map(|end| end.since_ms(now)))).await;
+            tokio::time::sleep(pump::pause(config.backoff, deadline.map(|end| end.since_ms(now))))
+                .await;
         }
         result
     }

@@ -403,7 +403,7 @@ fn what_is_understood_of_a_deployed_stage_is_what_one_machine_says_of_the_same_e
         let replay = ["replay", "--source", "archive", "--to", "sessions"];
         let replayed = suite.tribo(&[&replay[..], &org, &span].concat());
         assert_eq!(replayed["replayed"], count);
-        let tune = ["tune", "--rule", "rage_click", "--set", "minClicks=99"];
+        let tune = ["tune", "--rule", "rage_click", "--set", "minClicks=50"];
         let tuned = suite.tribo(&[&tune[..], &org, &span].concat());
         assert_eq!(
             (&tuned["rules"]["rage_click"]["before"], &tuned["rules"]["rage_click"]["after"]),
