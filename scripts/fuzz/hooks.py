@@ -28,6 +28,8 @@ class World:
         self.sessions = sorted(one["sessionId"] for one in get("/v1/sessions?limit=200")["sessions"])
         self.events = [f"{ORG}.{visitor}.0" for visitor in range(8)]
         self.seen = [get(f"/api/sessions/{id}/context")["lastSeq"] for id in self.sessions[:8]]
+        first = [get(f"/api/sessions/{id}/events?limit=1")["events"][0] for id in self.sessions[:8]]
+        self.persons = [event["actorId"] for event in first]
         # Questions with the cursors that were given out for them.
         self.pages = {}
 
@@ -45,6 +47,8 @@ def before_call(context, case, kwargs):
         aim(case.path_parameters, "id", dice.one(world.sessions), dice.often())
     if case.path.startswith("/v1/events/{"):
         aim(case.path_parameters, "id", dice.one(world.events), dice.often())
+    if case.path.startswith("/api/users/"):
+        aim(case.path_parameters, "id", dice.one(world.persons), dice.often())
     query = case.query or {}
     aim(query, "org", ORG, dice.often())
     aim(query, "productId", "shop", dice.often())

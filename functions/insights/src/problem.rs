@@ -61,7 +61,7 @@ impl From<PortError> for Refusal {
 }
 
 impl IntoResponse for Refusal {
-    /// The body is written by [`render`], which knows the request's id.
+    /// The body is written by `render`, which knows the request's id.
     fn into_response(self) -> Response {
         let mut response = Response::default();
         *response.status_mut() =
