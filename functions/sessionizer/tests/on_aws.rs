@@ -2,56 +2,28 @@
 #![expect(clippy::indexing_slicing, reason = "a test stops at the first surprise")]
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use std::{
-    collections::BTreeSet,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    task::Poll,
-};
+#[path = "suite/common.rs"]
+mod common;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use std::{collections::BTreeSet, pin::pin, task::Poll};
+
 use contract::{
-    Timestamp,
-    kinesis::{PartialBatchAnswer, RecordBatch},
+    kinesis::PartialBatchAnswer,
     limits::{DAY_MS, HOUR_MS, MINUTE_MS},
 };
-use embedded::{Durability, Options, Store};
+use embedded::Store;
 use friction::{cells::CellKind, policy::SessionPolicy};
 use ports::{
     chance::Chance,
     clock::{Clock, SystemClock},
     faulty::{FaultPlan, Faulty, Rates},
-    reference::Organisations as _,
-    sessions::{IncidentQuery, Lane, SessionQuery, Sessions as _, Span, Understanding},
+    sessions::{IncidentQuery, SessionQuery, Sessions as _, Span, Understanding},
 };
 use serde_json::{Value, json};
 use sessionizer::Sessionizer;
 use standin::Corner;
 
-/// A clock that is moved by hand.
-#[derive(Debug, Clone)]
-struct Hand(Arc<AtomicI64>);
-
-impl Clock for Hand {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_ms(self.0.load(Ordering::SeqCst))
-    }
-}
-
-impl Hand {
-    /// Now, in whole minutes: what is long ago is not kept by AWS.
-    fn new() -> Self {
-        let now = SystemClock.now().ms();
-        Self(Arc::new(AtomicI64::new(now - now.rem_euclid(MINUTE_MS) - 12 * HOUR_MS)))
-    }
-
-    fn pass(&self, ms: i64) {
-        self.0.fetch_add(ms, Ordering::SeqCst);
-    }
-}
+use self::common::{ALL, Hand, batch, click, day};
 
 struct World<W> {
     world: W,
@@ -63,7 +35,7 @@ struct World<W> {
 impl<W: sessionizer::World + Understanding + Clone> World<W> {
     fn new(world: W, clock: &Hand, plan: FaultPlan) -> Self {
         // Each begins at the same time.
-        let clock = Hand(Arc::new(AtomicI64::new(clock.now().ms())));
+        let clock = Hand::at(clock.now());
         let faulty = Faulty::new(world.clone(), plan.clone());
         let sessionizer = Sessionizer::new(faulty, clock.clone(), SessionPolicy::nine_days());
         Self { world, clock, plan, sessionizer }
@@ -113,11 +85,7 @@ impl<W: sessionizer::World + Understanding + Clone> World<W> {
 }
 
 async fn embedded(clock: &Hand) -> (World<Store>, tempfile::TempDir) {
-    let directory = tempfile::tempdir().unwrap();
-    let options = Options { durability: Durability::Relaxed, ..Options::default() };
-    let store = Store::open(directory.path(), options).unwrap();
-    store.create_keys_if_absent().unwrap();
-    store.create(&"acme".parse().unwrap()).await.unwrap();
+    let (store, directory) = common::store(clock, &["acme"]).await;
     (World::new(store, clock, FaultPlan::none()), directory)
 }
 
@@ -173,7 +141,7 @@ fn weeks(clock: &Hand, seed: u64) -> Vec<Vec<Value>> {
 fn aws_and_one_machine_say_the_same_byte_by_byte() {
     standin::run(async {
         for seed in 0..4 {
-            let clock = Hand::new();
+            let clock = recently();
             let (one_machine, _directory) = embedded(&clock).await;
             let aws = on_aws(&clock, FaultPlan::none()).await;
             let span = span(&clock);
@@ -204,12 +172,12 @@ fn aws_and_one_machine_say_the_same_byte_by_byte() {
 #[test]
 fn two_sweepers_close_each_session_once() {
     standin::run(async {
-        let clock = Hand::new();
+        let clock = recently();
         let span = span(&clock);
         let (alone, _directory) = embedded(&clock).await;
         let shared = on_aws(&clock, FaultPlan::none()).await;
-        alone.takes(&day(&clock)).await;
-        shared.takes(&day(&clock)).await;
+        alone.takes(&day(clock.now())).await;
+        shared.takes(&day(clock.now())).await;
         alone.clock.pass(3 * HOUR_MS);
         shared.clock.pass(3 * HOUR_MS);
         alone.sweeps().await;
@@ -226,10 +194,10 @@ fn two_sweepers_close_each_session_once() {
 #[test]
 fn a_sweeper_that_dies_anywhere_changes_nothing_in_the_end() {
     standin::run(async {
-        let clock = Hand::new();
+        let clock = recently();
         let span = span(&clock);
         let (healthy, _directory) = embedded(&clock).await;
-        healthy.takes(&day(&clock)).await;
+        healthy.takes(&day(clock.now())).await;
         healthy.clock.pass(3 * HOUR_MS);
         healthy.sweeps().await;
         let says = healthy.says(&span).await;
@@ -238,7 +206,7 @@ fn a_sweeper_that_dies_anywhere_changes_nothing_in_the_end() {
         let mut polls = 1;
         loop {
             let world = on_aws(&clock, FaultPlan::none()).await;
-            world.takes(&day(&clock)).await;
+            world.takes(&day(clock.now())).await;
             world.clock.pass(3 * HOUR_MS);
             let finished = dies_after(polls, world.sessionizer.sweep(ALL, None)).await.is_some();
             world.sweeps().await;
@@ -257,17 +225,17 @@ fn a_sweeper_that_dies_anywhere_changes_nothing_in_the_end() {
 #[test]
 fn a_world_that_fails_now_and_then_only_takes_longer() {
     standin::run(async {
-        let clock = Hand::new();
+        let clock = recently();
         let span = span(&clock);
         let (healthy, _directory) = embedded(&clock).await;
-        healthy.takes(&day(&clock)).await;
+        healthy.takes(&day(clock.now())).await;
         healthy.clock.pass(3 * HOUR_MS);
         healthy.sweeps().await;
         let says = healthy.says(&span).await;
         for seed in 0..10 {
             let rates = Rates { before: 8, after: 8, partial: 8 };
             let world = on_aws(&clock, FaultPlan::seeded(seed, rates)).await;
-            let records = batch(&day(&clock), world.clock.now());
+            let records = batch(&day(clock.now()), world.clock.now());
             while world.sessionizer.handle(&records).await.unwrap() != PartialBatchAnswer::done() {}
             world.clock.pass(3 * HOUR_MS);
             for _ in 0..8 {
@@ -295,59 +263,13 @@ async fn dies_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<
     .await
 }
 
-/// Five sessions of three people, with incidents of several kinds.
-fn day(clock: &Hand) -> Vec<Value> {
-    let mut events = Vec::new();
-    for (actor, hours) in [(0, 5), (0, 3), (1, 4), (2, 2), (2, 0)] {
-        let start = clock.now().plus_ms(-hours * HOUR_MS - 40_000);
-        let id = |n: i64| format!("{actor}.{hours}.{n}");
-        for n in 0..4 {
-            events.push(click(&id(n), actor, start.plus_ms(n * 300)));
-        }
-        for (n, screen) in (10..).zip(["/a", "/b", "/a"]) {
-            let mut event = click(&id(n), actor, start.plus_ms(n * 1_000));
-            event["eventType"] = json!("ui.navigation");
-            event["screen"] = json!(screen);
-            events.push(event);
-        }
-        let mut error = click(&id(20), actor, start.plus_ms(40_000));
-        error["error"] = json!({"code": "E1"});
-        error["eventType"] = json!("ui.error");
-        events.push(error);
-    }
-    events
-}
-
-fn click(id: &str, actor: u32, at: Timestamp) -> Value {
-    json!({
-        "eventId": id, "eventType": "ui.click", "occurredAt": at, "orgId": "acme",
-        "actorId": format!("u1.1.{actor:025}0"), "screen": "/a", "element": {"key": "save"},
-    })
-}
-
-fn batch(events: &[Value], now: Timestamp) -> RecordBatch {
-    let arrived = f64::from(u32::try_from(now.ms() / 1_000).unwrap());
-    let records: Vec<Value> = events
-        .iter()
-        .enumerate()
-        .map(|(n, event)| {
-            json!({
-                "eventID": format!("shardId-000000000000:{}", n + 1),
-                "kinesis": {
-                    "sequenceNumber": (n + 1).to_string(),
-                    "partitionKey": "p",
-                    "data": STANDARD.encode(event.to_string()),
-                    "approximateArrivalTimestamp": arrived,
-                },
-            })
-        })
-        .collect();
-    serde_json::from_value(json!({ "Records": records })).unwrap()
+/// Now, in whole minutes: what is long ago is not kept by AWS.
+fn recently() -> Hand {
+    let now = SystemClock.now();
+    Hand::at(now.plus_ms(-now.ms().rem_euclid(MINUTE_MS) - 12 * HOUR_MS))
 }
 
 fn span(clock: &Hand) -> Span {
     let (from, to) = (clock.now().plus_ms(-9 * DAY_MS), clock.now().plus_ms(3 * DAY_MS));
     Span { org: "acme".parse().unwrap(), product: None, from, to }
 }
-
-const ALL: Lane = Lane { index: 0, of: 1 };

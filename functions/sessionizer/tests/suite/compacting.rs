@@ -1,17 +1,7 @@
 //! Whatever happens to a compaction, no total changes, and in the end each day is bounded.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-use std::{
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    task::{Context, Poll, Waker},
-};
 
 use contract::{OrgId, Timestamp, limits::DAY_MS, session::Session};
-use embedded::{Durability, Options, Store};
+use embedded::Store;
 use friction::{
     cells::{Cell, CellKey, CellKind, Cells, OTHER},
     flow::{self, FlowSort, TopFlows, TopQuestion},
@@ -19,13 +9,17 @@ use friction::{
     rules::FlowNames,
 };
 use ports::{
-    clock::Clock,
     faulty::{Fault, FaultPlan, Faulty, Rates},
-    reference::Organisations as _,
     sessions::{Amendments as _, Span, Sums as _},
 };
 use serde_json::json;
 use sessionizer::{CompactReport, Sessionizer};
+
+use crate::{
+    NOW_MS,
+    common::{self, Hand},
+    dies_after,
+};
 
 struct World {
     store: Store,
@@ -35,16 +29,6 @@ struct World {
     _directory: tempfile::TempDir,
 }
 
-/// A clock that is moved by hand.
-#[derive(Debug, Clone)]
-struct Hand(Arc<AtomicI64>);
-
-impl Clock for Hand {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_ms(self.0.load(Ordering::SeqCst))
-    }
-}
-
 impl World {
     /// Today and the two days before with more ways than stay by name, in two organisations.
     async fn new(plan: FaultPlan) -> Self {
@@ -52,17 +36,10 @@ impl World {
     }
 
     async fn with(plan: FaultPlan, count: usize) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let clock = Hand(Arc::new(AtomicI64::new(NOW_MS)));
-        let options = Options {
-            durability: Durability::Relaxed,
-            clock: Arc::new(clock.clone()),
-            ..Options::default()
-        };
-        let store = Store::open(directory.path(), options).unwrap();
-        store.create_keys_if_absent().unwrap();
-        for org in ["acme", "bolt"] {
-            store.create(&org.parse().unwrap()).await.unwrap();
+        let clock = Hand::at(Timestamp::from_ms(NOW_MS));
+        let orgs = ["acme", "bolt"];
+        let (store, directory) = common::store(&clock, &orgs).await;
+        for org in orgs {
             for ago in [0, 1, 2] {
                 let seed = store.amend(&format!("seed {org} {ago}"), &ways(org, ago, count)).await;
                 assert!(seed.unwrap());
@@ -145,7 +122,7 @@ async fn compacting_again_does_nothing_until_something_comes_to_the_day() {
     world.store.amend("late", &ways("acme", 1, 260)).await.unwrap();
     let totals = world.totals().await;
     assert_eq!(world.compacts().await.amended, 0, "once a day is enough");
-    world.clock.0.fetch_add(DAY_MS, Ordering::SeqCst);
+    world.clock.pass(DAY_MS);
     assert_eq!(world.compacts().await.amended, 3, "that one, and what was today");
     assert_eq!((world.named("acme", 1).await, world.totals().await), (200, totals));
 }
@@ -159,7 +136,7 @@ async fn a_compaction_that_dies_after_any_await_goes_on_with_the_next() {
     let mut deaths = 0;
     for polls in 1.. {
         let world = World::with(FaultPlan::none().stepwise(), 202).await;
-        let finished = dies_after(polls, world.sessionizer.compact(None));
+        let finished = dies_after(polls, world.sessionizer.compact(None)).is_some();
         world.compacts().await;
         assert_eq!(world.totals().await, totals, "after {polls} polls");
         assert_eq!(world.top("bolt").await, top, "after {polls} polls");
@@ -235,16 +212,5 @@ fn day(ago: i64) -> Timestamp {
     Timestamp::from_ms(NOW_MS).day().plus_ms(-ago * DAY_MS)
 }
 
-/// True when it came to its end within so many polls.
-fn dies_after<T>(polls: usize, future: impl Future<Output = T>) -> bool {
-    let mut future = pin!(future);
-    (0..polls).any(|_| {
-        let polled = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        matches!(polled, Poll::Ready(_))
-    })
-}
-
 const DAYS: [(&str, i64); 6] =
     [("acme", 0), ("acme", 1), ("acme", 2), ("bolt", 0), ("bolt", 1), ("bolt", 2)];
-/// 2026-02-12T10:00:00Z.
-const NOW_MS: i64 = 1_770_890_400_000;

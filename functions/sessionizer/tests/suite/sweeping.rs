@@ -1,25 +1,14 @@
 //! Whatever happens to sweepers, a session is closed once per revision and says the same in the end.
-#![expect(clippy::indexing_slicing, reason = "a test stops at the first surprise")]
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use std::{
-    collections::BTreeSet,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    task::{Context, Poll, Waker},
-};
+use std::collections::BTreeSet;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use contract::{
     Event, Timestamp,
     incident::Rule,
-    kinesis::{PartialBatchAnswer, RecordBatch},
+    kinesis::PartialBatchAnswer,
     limits::{DAY_MS, HOUR_MS, MINUTE_MS},
 };
-use embedded::{Durability, Options, Store};
+use embedded::Store;
 use friction::{
     cells::CellKind,
     change::{SessionState, StoredSession},
@@ -28,11 +17,16 @@ use friction::{
 use ports::{
     clock::Clock,
     faulty::{Fault, FaultPlan, Faulty, Rates},
-    reference::Organisations as _,
     sessions::{IncidentQuery, Lane, SessionQuery, Span, Sums as _, Understanding as _},
 };
 use serde_json::{Value, json};
 use sessionizer::Sessionizer;
+
+use crate::{
+    NOW_MS,
+    common::{self, ALL, Hand, batch},
+    dies_after,
+};
 
 struct World {
     store: Store,
@@ -42,34 +36,10 @@ struct World {
     _directory: tempfile::TempDir,
 }
 
-/// A clock that is moved by hand.
-#[derive(Debug, Clone)]
-struct Hand(Arc<AtomicI64>);
-
-impl Clock for Hand {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_ms(self.0.load(Ordering::SeqCst))
-    }
-}
-
-impl Hand {
-    fn pass(&self, ms: i64) {
-        self.0.fetch_add(ms, Ordering::SeqCst);
-    }
-}
-
 impl World {
     async fn new(plan: FaultPlan) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let clock = Hand(Arc::new(AtomicI64::new(NOW_MS)));
-        let options = Options {
-            durability: Durability::Relaxed,
-            clock: Arc::new(clock.clone()),
-            ..Options::default()
-        };
-        let store = Store::open(directory.path(), options).unwrap();
-        store.create_keys_if_absent().unwrap();
-        store.create(&"acme".parse().unwrap()).await.unwrap();
+        let clock = Hand::at(Timestamp::from_ms(NOW_MS));
+        let (store, directory) = common::store(&clock, &["acme"]).await;
         let faulty = Faulty::new(store.clone(), plan.clone());
         let sessionizer = Sessionizer::new(faulty, clock.clone(), SessionPolicy::nine_days());
         Self { store, clock, plan, sessionizer, _directory: directory }
@@ -325,33 +295,11 @@ async fn what_is_unreadable_late_or_of_nobody_makes_no_session() {
 
 /// Five sessions of three people, with incidents of several kinds.
 fn day() -> Vec<Value> {
-    let mut events = Vec::new();
-    for (actor, hours) in [(0, 5), (0, 3), (1, 4), (2, 2), (2, 0)] {
-        let start = -hours * HOUR_MS - 40_000;
-        let id = |n: i64| format!("{actor}.{hours}.{n}");
-        for n in 0..4 {
-            events.push(click(&id(n), actor, start + n * 300));
-        }
-        let screens = ["/a", "/b", "/a"];
-        for (n, screen) in (10..).zip(screens) {
-            let mut event = click(&id(n), actor, start + n * 1_000);
-            event["eventType"] = json!("ui.navigation");
-            event["screen"] = json!(screen);
-            events.push(event);
-        }
-        let mut error = click(&id(20), actor, start + 40_000);
-        error["error"] = json!({"code": "E1"});
-        error["eventType"] = json!("ui.error");
-        events.push(error);
-    }
-    events
+    common::day(Timestamp::from_ms(NOW_MS))
 }
 
 fn click(id: &str, actor: u32, at_ms: i64) -> Value {
-    json!({
-        "eventId": id, "eventType": "ui.click", "occurredAt": Timestamp::from_ms(NOW_MS + at_ms), "orgId": "acme",
-        "actorId": format!("u1.1.{actor:025}0"), "screen": "/a", "element": {"key": "save"},
-    })
+    common::click(id, actor, Timestamp::from_ms(NOW_MS + at_ms))
 }
 
 fn task(event_type: &str, id: &str, at_ms: i64) -> Value {
@@ -360,37 +308,6 @@ fn task(event_type: &str, id: &str, at_ms: i64) -> Value {
     event["eventType"] = json!(event_type);
     event["task"] = json!({"name": "export"});
     event
-}
-
-fn batch(events: &[Value], now: Timestamp) -> RecordBatch {
-    let arrived = f64::from(u32::try_from(now.ms() / 1_000).unwrap());
-    let records: Vec<Value> = events
-        .iter()
-        .enumerate()
-        .map(|(n, event)| {
-            json!({
-                "eventID": format!("shardId-000000000000:{}", n + 1),
-                "kinesis": {
-                    "sequenceNumber": (n + 1).to_string(),
-                    "partitionKey": "p",
-                    "data": STANDARD.encode(event.to_string()),
-                    "approximateArrivalTimestamp": arrived,
-                },
-            })
-        })
-        .collect();
-    serde_json::from_value(json!({ "Records": records })).unwrap()
-}
-
-/// Runs a future for so many polls; nothing when it died before its end.
-fn dies_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
-    for _ in 0..polls {
-        if let Poll::Ready(done) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            return Some(done);
-        }
-    }
-    None
 }
 
 fn span() -> Span {
@@ -413,7 +330,3 @@ fn the_events_of_these_tests_are_events() {
         serde_json::from_value::<Event>(event).unwrap();
     }
 }
-
-const ALL: Lane = Lane { index: 0, of: 1 };
-/// 2026-02-12T10:00:00Z.
-const NOW_MS: i64 = 1_770_890_400_000;

@@ -1,16 +1,10 @@
 //! What a sweep keeps beside sessions: whatever fails, sessions are closed and nothing that is kept is behind them.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
-};
 
 use contract::{
     Event, Timestamp,
     limits::{DAY_MS, HOUR_MS, MINUTE_MS},
 };
-use embedded::{Durability, Options, Store};
+use embedded::Store;
 use friction::{
     context::{ContextState, KeptContext},
     owner::{Owner, Position},
@@ -18,14 +12,18 @@ use friction::{
     preferences::PreferencesState,
 };
 use ports::{
-    clock::Clock,
     faulty::{Fault, FaultPlan, Faulty},
     projections::{Projected, Projection, Projections as _},
-    reference::{Organisations as _, Subject},
-    sessions::{Heads as _, Lane, SessionQuery, Span, Understanding as _},
+    reference::Subject,
+    sessions::{Heads as _, SessionQuery, Span, Understanding as _},
 };
 use serde_json::json;
 use sessionizer::Sessionizer;
+
+use crate::{
+    NOW_MS,
+    common::{self, ALL, Hand},
+};
 
 struct World {
     store: Store,
@@ -35,28 +33,10 @@ struct World {
     _directory: tempfile::TempDir,
 }
 
-/// A clock that is moved by hand.
-#[derive(Debug, Clone)]
-struct Hand(Arc<AtomicI64>);
-
-impl Clock for Hand {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_ms(self.0.load(Ordering::SeqCst))
-    }
-}
-
 impl World {
     async fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let clock = Hand(Arc::new(AtomicI64::new(NOW_MS)));
-        let options = Options {
-            durability: Durability::Relaxed,
-            clock: Arc::new(clock.clone()),
-            ..Options::default()
-        };
-        let store = Store::open(directory.path(), options).unwrap();
-        store.create_keys_if_absent().unwrap();
-        store.create(&"acme".parse().unwrap()).await.unwrap();
+        let clock = Hand::at(Timestamp::from_ms(NOW_MS));
+        let (store, directory) = common::store(&clock, &["acme"]).await;
         let plan = FaultPlan::none();
         let faulty = Faulty::new(store.clone(), plan.clone());
         let policy = SessionPolicy { live_ms: Some(0), ..SessionPolicy::nine_days() };
@@ -69,8 +49,8 @@ impl World {
     }
 
     async fn sweeps_after(&self, ms: i64) {
-        self.clock.0.fetch_add(ms, Ordering::SeqCst);
-        let report = self.sessionizer.sweep(Lane { index: 0, of: 1 }, None).await.unwrap();
+        self.clock.pass(ms);
+        let report = self.sessionizer.sweep(ALL, None).await.unwrap();
         assert_eq!((report.failed, report.stale), (0, 0));
     }
 
@@ -188,6 +168,3 @@ fn looks(n: i64, at_ms: i64) -> Event {
     }))
     .unwrap()
 }
-
-/// 2026-02-12T10:00:00Z.
-const NOW_MS: i64 = 1_770_890_400_000;
