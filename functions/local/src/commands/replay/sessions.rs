@@ -35,7 +35,10 @@ pub(super) enum Kept {
     /// For as long as ids, but the server of this directory lets go of them then.
     Beside(PathBuf),
     /// For nine days, of which the last belong to what came late.
-    #[cfg(feature = "aws")]
+    #[cfg_attr(
+        not(feature = "aws"),
+        expect(dead_code, reason = "only a stage keeps them so, and only `aws` speaks to one")
+    )]
     NineDays,
 }
 
@@ -44,7 +47,6 @@ impl Kept {
     fn is_short_of(&self, began: Timestamp, policy: &SessionPolicy) -> bool {
         match self {
             Self::Beside(_) => false,
-            #[cfg(feature = "aws")]
             Self::NineDays => SystemClock.now().since_ms(began) > policy.late_ms,
         }
     }
