@@ -171,7 +171,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         operation: Operation::ContextStream,
         path: "/api/sessions/{id}/context/stream",
         id: "sessionContextStream",
-        about: "A WebSocket: what a session is about, now and after every change, each message a SessionContext. A message {\"after\": lastSeq} asks for what is newer. Behind a gateway this is an address of its own, with the session in the query.",
+        about: "A WebSocket: what a session is about, now and after every change, each message a SessionContext. A message {\"after\": lastSeq} asks for what is newer; one whose after is no lastSeq is answered with a problem and the end. On one machine one key may have 100 open, one organisation 250, all together 1,000. Behind a gateway this is an address of its own, with the session in the query.",
         parameters: &[ORG, crate::parameters::AFTER_SEQUENCE],
         answer: SchemaGenerator::subschema_for::<SessionContext>,
     },

@@ -66,6 +66,8 @@ pub use auth::Caller;
 pub use context::context_of;
 pub use cursor::CursorKey;
 pub use problem::Refusal;
+#[cfg(feature = "websocket")]
+pub use stream::Shares;
 pub use unusual::unusual_of;
 
 use crate::{
@@ -191,7 +193,10 @@ where
             Operation::Preferences => self.preferences(&asking.call()?).await,
             Operation::Context => self.context(&asking.call()?).await,
             #[cfg(feature = "websocket")]
-            Operation::ContextStream => self.open(asking.call()?, request).await,
+            Operation::ContextStream => {
+                let key_id = asking.caller.key_id().to_owned();
+                self.open(&key_id, asking.call()?, request).await
+            }
             Operation::Ledger => self.ledger(&asking).await,
             Operation::Whereabouts => self.whereabouts(&asking).await,
             Operation::Description => Ok(described()),

@@ -53,14 +53,23 @@ impl Asked {
     }
 }
 
-/// What a listener says it has seen. Everything else that it may say tells no more than that somebody is there.
-#[must_use]
-pub fn said(message: &str) -> Option<String> {
+/// What a listener says it has seen; `null` is nothing yet. Everything else that it may say tells no more than that somebody
+/// is there.
+///
+/// # Errors
+/// It says that it has seen what is no `lastSeq`, and would wait in vain for what it thinks it has asked for.
+pub fn said(message: &str) -> Result<Option<String>, Refusal> {
     if message.len() > SAID_BYTES_MAX {
-        return None;
+        return Err(Refusal::parameters(format!("A message has at most {SAID_BYTES_MAX} bytes.")));
     }
-    let said: Value = serde_json::from_str(message).ok()?;
-    seen(said.get(AFTER_SEQUENCE.name)?.as_str()?)
+    let said: Value = serde_json::from_str(message).unwrap_or_default();
+    match said.get(AFTER_SEQUENCE.name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(after) => match after.as_str().and_then(seen) {
+            Some(after) => Ok(Some(after)),
+            None => Err(Refusal::parameter(&AFTER_SEQUENCE)),
+        },
+    }
 }
 
 /// Is `context` to be told? `is_changed` compares it with what was told before, where that is known; `seen` is what the
@@ -96,6 +105,8 @@ const SAID_BYTES_MAX: usize = 4 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use contract::Code;
+
     use super::*;
 
     const SEQUENCE: &str = "2025-10-09T08:53:20.000Z#e.1";
@@ -141,12 +152,29 @@ mod tests {
     }
 
     #[test]
-    fn a_message_says_what_was_seen_or_nothing() {
-        assert_eq!(said(&format!(r#"{{"after":"{SEQUENCE}"}}"#)).as_deref(), Some(SEQUENCE));
-        let long = format!(r#"{{"after":"{SEQUENCE}","more":"{}"}}"#, "x".repeat(SAID_BYTES_MAX));
+    fn a_message_says_what_was_seen_or_that_somebody_is_there() {
+        let seen = said(&format!(r#"{{"after":"{SEQUENCE}"}}"#)).unwrap();
+        assert_eq!(seen.as_deref(), Some(SEQUENCE));
         let deep = "[".repeat(4_000);
-        for nothing in ["", "{}", "null", "{", r#"{"after":7}"#, r#"{"after":"x"}"#, &long, &deep] {
-            assert_eq!(said(nothing), None);
+        for nothing in ["", "{}", "null", "{", "ping", r#"{"after":null}"#, r#"["after"]"#, &deep] {
+            assert_eq!(said(nothing).unwrap(), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_names_no_place_is_refused() {
+        let long = format!(r#"{{"after":"{SEQUENCE}","more":"{}"}}"#, "x".repeat(SAID_BYTES_MAX));
+        for wrong in [
+            r#"{"after":7}"#,
+            r#"{"after":"x"}"#,
+            r#"{"after":""}"#,
+            r#"{"after":{"after":"x"}}"#,
+            r#"{"after":"2025-10-09T08:53:20Z"}"#,
+            &long,
+        ] {
+            let refusal = said(wrong).unwrap_err();
+            let problem = refusal.problem();
+            assert_eq!((problem.status, problem.code), (400, Code::InvalidParameter), "{wrong}");
         }
     }
 }

@@ -38,6 +38,14 @@ impl Refusal {
     pub(crate) fn parameters(title: impl Into<String>) -> Self {
         Self(Box::new(Problem::new(400, Code::InvalidParameter, title)))
     }
+
+    /// There is no room, which is for a while.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn crowded(title: impl Into<String>) -> Self {
+        let mut problem = Problem::new(429, Code::RateLimited, title);
+        problem.retry_after = Some(RETRY_LATE_SECONDS);
+        Self(Box::new(problem))
+    }
 }
 
 impl From<Code> for Refusal {

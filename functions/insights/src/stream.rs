@@ -2,6 +2,8 @@
 //!
 //! What is said and told is the same as behind a gateway: [`crate::listening`].
 
+mod places;
+
 use std::{sync::Arc, time::Duration};
 
 use axum::{
@@ -17,10 +19,11 @@ use contract::{Code, OrgId, projection::SessionContext, session::SessionId};
 use ports::clock::{Clock, Entropy};
 use tokio::{
     select,
-    sync::{OwnedSemaphorePermit, Semaphore},
     time::{MissedTickBehavior, interval, timeout},
 };
 
+pub use self::places::Shares;
+use self::places::{Place, Places};
 use crate::{
     Insights, World,
     auth::Caller,
@@ -33,14 +36,15 @@ use crate::{
 /// How many streams may be open, and how they are looked after.
 #[derive(Debug)]
 pub(crate) struct Streams {
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
+    shares: Shares,
     /// How often the key is judged again, and whoever listens is asked for a sign.
     check_every: Duration,
 }
 
 impl Default for Streams {
     fn default() -> Self {
-        Self { places: Arc::new(Semaphore::new(STREAMS_MAX)), check_every: CHECK_EVERY }
+        Self { places: Arc::default(), shares: Shares::default(), check_every: CHECK_EVERY }
     }
 }
 
@@ -59,9 +63,11 @@ where
     C: Clock + 'static,
     E: Entropy + 'static,
 {
-    /// Opens a stream, if the session is known: whatever speaks against it is said before.
+    /// Opens a stream for whoever presented the key `key_id`, if the session is known: whatever speaks against it is said
+    /// before.
     pub(crate) async fn open(
         self: Arc<Self>,
+        key_id: &str,
         call: Call,
         mut request: Parts,
     ) -> Result<Response, Refusal> {
@@ -72,8 +78,8 @@ where
         }
         let upgrade = WebSocketUpgrade::from_request_parts(&mut request, &()).await;
         let upgrade = upgrade.map_err(|_| Code::InvalidHeader)?;
-        let permit = Arc::clone(&self.streams.places).try_acquire_owned();
-        let permit = permit.map_err(|_| Code::RateLimited)?;
+        let place = self.streams.places.take(self.streams.shares, &call.org, key_id);
+        let place = place.map_err(|full| Refusal::crowded(full.to_string()))?;
         let stream = Stream {
             app: self,
             org: call.org,
@@ -81,8 +87,10 @@ where
             headers: request.headers,
             told: None,
             seen: after,
-            _permit: permit,
+            _place: place,
         };
+        // The usual buffer is made at once for each, and is 30 times as large as all that a listener may say.
+        let upgrade = upgrade.read_buffer_size(HEARD_BYTES_MAX).write_buffer_size(0);
         let upgrade = upgrade.max_message_size(HEARD_BYTES_MAX).max_frame_size(HEARD_BYTES_MAX);
         Ok(upgrade.on_upgrade(|socket| stream.run(socket)))
     }
@@ -99,15 +107,17 @@ struct Stream<W, C, E> {
     told: Option<SessionContext>,
     /// What whoever listens says it has seen, if it said something since.
     seen: Option<String>,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// Why a stream ends.
 enum End {
     /// The other side is gone.
     Gone,
-    /// We end it, and say so.
-    Close(u16),
+    /// We end it, and say why.
+    Close(u16, &'static str),
+    /// What was said cannot be meant.
+    Refused(Refusal),
 }
 
 impl<W, C, E> Stream<W, C, E>
@@ -117,11 +127,18 @@ where
     E: Entropy + 'static,
 {
     async fn run(mut self, mut socket: WebSocket) {
-        if let End::Close(code) = self.serve(&mut socket).await {
-            let frame = CloseFrame { code, reason: "".into() };
-            // Whoever is gone needs no goodbye.
-            drop(timeout(PATIENCE, socket.send(Message::Close(Some(frame)))).await);
-        }
+        let (code, reason) = match self.serve(&mut socket).await {
+            End::Gone => return,
+            End::Close(code, reason) => (code, reason),
+            End::Refused(refusal) => {
+                let text = serde_json::to_string(refusal.problem()).unwrap_or_default();
+                drop(timeout(PATIENCE, socket.send(Message::text(text))).await);
+                (close_code::POLICY, REFUSED)
+            }
+        };
+        let frame = CloseFrame { code, reason: reason.into() };
+        // Whoever is gone needs no goodbye.
+        drop(timeout(PATIENCE, socket.send(Message::Close(Some(frame)))).await);
     }
 
     async fn serve(&mut self, socket: &mut WebSocket) -> End {
@@ -134,8 +151,11 @@ where
                 heard = socket.recv() => match heard {
                     Some(Ok(Message::Text(text))) => {
                         unheard = 0;
-                        // The next look answers.
-                        self.seen = said(&text).or(self.seen.take());
+                        match said(&text) {
+                            // The next look answers.
+                            Ok(seen) => self.seen = seen.or(self.seen.take()),
+                            Err(refusal) => return End::Refused(refusal),
+                        }
                         continue;
                     }
                     // Nothing else that is said matters, only that somebody is there.
@@ -173,14 +193,14 @@ where
     async fn news(&mut self) -> Result<Option<Message>, End> {
         let found = self.app.context_of(&self.org, &self.session).await.map_err(|error| {
             tracing::warn!(operation = error.operation, "ended a stream: {error}");
-            End::Close(close_code::AGAIN)
+            End::Close(close_code::AGAIN, "the context cannot be read now")
         })?;
         // A session that was taken back is no session any more.
-        let context = found.ok_or(End::Close(close_code::NORMAL))?;
+        let context = found.ok_or(End::Close(close_code::NORMAL, "this is no session any more"))?;
         let is_changed = self.told.as_ref().map(|told| *told != context);
         let is_news = is_news(&context, is_changed, self.seen.take().as_deref());
         let text = is_news.then(|| serde_json::to_string(&context)).transpose();
-        let text = text.map_err(|_| End::Close(close_code::ERROR))?;
+        let text = text.map_err(|_| End::Close(close_code::ERROR, "the context cannot be told"))?;
         self.told = Some(context);
         Ok(text.map(Message::text))
     }
@@ -190,7 +210,7 @@ where
         let now = self.app.clock.now();
         match Caller::of(&self.app.world, &self.headers, now).await {
             Ok(caller) if caller.org(Some(self.org.clone())).is_ok() => Ok(()),
-            Ok(_) | Err(_) => Err(End::Close(close_code::POLICY)),
+            Ok(_) | Err(_) => Err(End::Close(close_code::POLICY, "this key may not read any more")),
         }
     }
 }
@@ -204,4 +224,4 @@ const UNHEARD_MAX: u32 = 2;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What a listener may say is short.
 const HEARD_BYTES_MAX: usize = 4 * 1024;
-const STREAMS_MAX: usize = 1_000;
+const REFUSED: &str = "what was said cannot be meant";

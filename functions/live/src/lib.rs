@@ -84,14 +84,24 @@ impl<W: World, L: Listeners, C: Clock> Live<W, L, C> {
         Ok(json!({"statusCode": 200}))
     }
 
-    /// What somebody says is that it is there, and what it has seen.
+    /// What somebody says is that it is there, and what it has seen. A gateway hangs up without a word: whoever says what cannot
+    /// be meant is told why before.
     async fn hear(&self, connection: &str, text: &str, deadline: Timestamp) -> PortResult<()> {
         let Some(watch) = self.world.watch_of(connection).await? else {
             // Nobody whom we know. Whoever it is has to come back.
             return self.listeners.hang_up(connection).await;
         };
-        let seen = insights::listening::said(text);
-        self.tell(&watch, &Occasion::Asked(seen), deadline).await
+        match insights::listening::said(text) {
+            Ok(seen) => self.tell(&watch, &Occasion::Asked(seen), deadline).await,
+            Err(refusal) => {
+                let problem = refusal.problem();
+                report::misheard(problem.code);
+                let text = serde_json::to_string(problem).unwrap_or_default();
+                // Whoever is gone by now is forgotten like everybody who is hung up on.
+                self.listeners.post(&watch.connection, &text).await?;
+                self.drop_watch(&watch).await
+            }
+        }
     }
 
     /// Tells everybody who listens to sessions of `owner`. One that cannot be told keeps nobody waiting.

@@ -14,6 +14,11 @@ pub(crate) fn refused(code: Code) {
     tracing::info!(target: METRICS, stage = STAGE, watches_refused = 1_u64);
 }
 
+pub(crate) fn misheard(code: Code) {
+    tracing::info!(%code, "hung up on a listener: {code}");
+    tracing::info!(target: METRICS, stage = STAGE, watches_misheard = 1_u64);
+}
+
 pub(crate) fn unannounced(error: &PortError) {
     tracing::warn!(port.operation = error.operation, %error, "the first context waits for the minute: {error}");
 }

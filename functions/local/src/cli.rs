@@ -58,7 +58,8 @@ pub(crate) enum Command {
     /// Run the whole suite once on a temporary directory, with a simulated product and a misbehaving connector, and
     /// prove that every event is accounted for.
     Demo(DemoArgs),
-    /// Run the suite as a server on one machine: the door, the processor, the batcher and the books.
+    /// Run the suite as a server on one machine: the door, the processor, the batcher and the books. It holds 1,000
+    /// streams of contexts open, 250 of one organisation and 100 of one key, and answers 429 to more.
     Local(LocalArgs),
     /// Send events from a file, one JSON event per line. Safe to repeat and to interrupt.
     Send(SendArgs),

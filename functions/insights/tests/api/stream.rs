@@ -174,3 +174,47 @@ async fn whoever_talks_too_much_is_not_listened_to() {
     socket.send(Message::text("x".repeat(100_000))).await.unwrap();
     assert_eq!(next(&mut socket).await, None);
 }
+
+#[tokio::test]
+async fn whoever_says_what_cannot_be_meant_is_told_so_before_the_end() {
+    let (world, id) = under_way(&visit()).await;
+    let target = format!("/api/sessions/{id}/context/stream");
+    for wrong in
+        [r#"{"after":7}"#, r#"{"after":"yesterday"}"#, r#"{"after":"2025-10-09T08:53:20Z"}"#]
+    {
+        let mut socket = open(&world, &world.keys.acme, &target).await.unwrap();
+        assert!(next(&mut socket).await.is_some());
+        socket.send(Message::text(wrong)).await.unwrap();
+        let told = next(&mut socket).await.unwrap();
+        assert_eq!((&told["status"], &told["code"]), (&json!(400), &json!("invalid_parameter")));
+        let Some(Ok(Message::Close(Some(frame)))) = message(&mut socket).await else {
+            panic!("no goodbye");
+        };
+        assert_eq!((u16::from(frame.code), frame.reason.is_empty()), (1008, false));
+    }
+}
+
+#[tokio::test]
+async fn one_key_leaves_places_for_others() {
+    let (world, id) = under_way(&visit()).await;
+    let target = format!("/api/sessions/{id}/context/stream");
+    let mut open_ones = Vec::new();
+    let refused = loop {
+        match open(&world, &world.keys.acme, &target).await {
+            Ok(socket) => open_ones.push(socket),
+            Err(refused) => break refused,
+        }
+        assert!(open_ones.len() <= 100, "nobody is refused");
+    };
+    assert_eq!((refused, open_ones.len()), ((429, "rate_limited".to_owned()), 100));
+    // Neither another key of the organisation nor another organisation is kept waiting by it.
+    let target_of_both = format!("{target}?org=acme");
+    assert!(open(&world, &world.keys.both, &target_of_both).await.is_ok());
+    // Whoever leaves makes room.
+    let mut left = open_ones.pop().unwrap();
+    left.close(None).await.unwrap();
+    while next(&mut left).await.is_some() {}
+    while open(&world, &world.keys.acme, &target).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+}
