@@ -1,7 +1,7 @@
 //! Lambda entry point: read the settings, build the clients, serve.
 #![recursion_limit = "256"]
 
-use std::{env, sync::Arc};
+use std::{process::ExitCode, sync::Arc};
 
 use aws::{
     Cloud,
@@ -13,19 +13,16 @@ use lambda_http::{Error, run};
 use ports::clock::{Entropy, SystemClock};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    telemetry::init(telemetry::Format::Json, "info");
-    telemetry::set_namespace(env::var("METRICS_NAMESPACE").ok());
-    let app = open().inspect_err(|error| tracing::error!("refusing to start: {error}"))?;
-    run(router(Arc::new(app))).await
+async fn main() -> ExitCode {
+    telemetry::run(std::env::var("METRICS_NAMESPACE").ok(), start()).await
 }
 
-fn open() -> Result<Ingest<Cloud, SystemClock, System>, Error> {
-    let variable = |name: &str| env::var(name).ok();
+async fn start() -> Result<(), Error> {
+    let variable = |name: &str| std::env::var(name).ok();
     let config = Config::read(variable)?;
     let resources = Resources::read(NEEDED, variable)?;
     let cloud = Cloud::new(&Access::read(variable)?, resources);
-    Ok(Ingest::new(cloud, SystemClock, System, config))
+    run(router(Arc::new(Ingest::new(cloud, SystemClock, System, config)))).await
 }
 
 const NEEDED: &[Resource] = &[

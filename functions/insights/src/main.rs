@@ -15,15 +15,7 @@ use ports::{PortResult, clock::SystemClock};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    telemetry::init(telemetry::Format::Json, "info");
-    telemetry::set_namespace(std::env::var("METRICS_NAMESPACE").ok());
-    match start().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(%error, "stopped: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    telemetry::run(std::env::var("METRICS_NAMESPACE").ok(), start()).await
 }
 
 async fn start() -> Result<(), Error> {

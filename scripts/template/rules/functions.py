@@ -100,7 +100,7 @@ def metrics_of_stages_do_not_mix(there):
     for name, function in there.functions.items():
         if function.environment.get("METRICS_NAMESPACE") != wanted:
             yield f"{name}: its metrics go to {function.environment.get('METRICS_NAMESPACE')}"
-        if 'set_namespace' not in (entry_point(name) or "set_namespace"):
+        if "METRICS_NAMESPACE" not in (entry_point(name) or "METRICS_NAMESPACE"):
             yield f"{name}: its entry point ignores METRICS_NAMESPACE"
 
 

@@ -11,7 +11,7 @@
 
 mod fields;
 
-use std::{fmt, io::IsTerminal as _, sync::OnceLock, time::SystemTime};
+use std::{fmt, io::IsTerminal as _, process::ExitCode, sync::OnceLock, time::SystemTime};
 
 use serde_json::{Map, Value, json};
 use tracing::{Event, Subscriber};
@@ -27,6 +27,25 @@ use crate::fields::Fields;
 
 /// The target of metric events.
 pub const METRICS: &str = "metrics";
+
+/// What the `main` of a function does: JSON lines from here on, metrics under `namespace`, and then `work`, which serves
+/// until it is told to stop or cannot go on. What stopped it is logged as one sentence, once, and is the exit code.
+///
+/// Only the error's own text is logged, never its `Debug`, which may hold whatever it was made of.
+pub async fn run<E: fmt::Display>(
+    namespace: Option<String>,
+    work: impl Future<Output = Result<(), E>>,
+) -> ExitCode {
+    init(Format::Json, "info");
+    set_namespace(namespace);
+    match work.await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "stopped: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// Names the metrics' namespace, so that several installations in one account do not share their metrics. Without a name
 /// it is `Tribometer`; the first name given stays.

@@ -16,15 +16,7 @@ use serde_json::{Value, json};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    telemetry::init(telemetry::Format::Json, "info");
-    telemetry::set_namespace(std::env::var("METRICS_NAMESPACE").ok());
-    match serve().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(%error, "stopped: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    telemetry::run(std::env::var("METRICS_NAMESPACE").ok(), serve()).await
 }
 
 async fn serve() -> Result<(), Error> {
