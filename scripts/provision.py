@@ -18,6 +18,7 @@ def main():
     arguments = _arguments()
     stage = Stage(arguments.stage)
     credentials = _credentials(arguments.connector) if arguments.connector else None
+    password = _password(arguments.warehouse) if arguments.warehouse else None
     if arguments.dry_run:
         _explain(arguments, stage)
         return
@@ -36,6 +37,8 @@ def main():
         account.cursor_key()
     if credentials:
         account.connector(credentials, arguments.replace)
+    if password:
+        account.warehouse(password, arguments.replace)
     account.tell_how_to_verify()
 
 
@@ -44,14 +47,15 @@ def _arguments():
     parser.add_argument("--stage", required=True)
     parser.add_argument("--pseudonyms", choices=["secret", "kms"], help="where the pseudonyms' root lies (default: in the secret)")
     parser.add_argument("--connector", type=pathlib.Path, metavar="FILE", help="the connector's credentials, mode 0600")
-    parser.add_argument("--replace", action="store_true", help="write a new version of the connector's credentials")
+    parser.add_argument("--warehouse", type=pathlib.Path, metavar="FILE", help="the warehouse's password, mode 0600")
+    parser.add_argument("--replace", action="store_true", help="write a new version of the connector's credentials, or of the warehouse's")
     parser.add_argument("--new-epoch", action="store_true", help="add a root for a new epoch")
     parser.add_argument("--switch-epoch", action="store_true", help="with roots in KMS: make the newest key's epoch the current one")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
     parser.add_argument("--parameters", action="store_true", help=argparse.SUPPRESS)  # for scripts/deploy
     arguments = parser.parse_args()
-    if arguments.replace and not arguments.connector:
-        parser.error("--replace needs --connector FILE: pseudonym keys are never replaced")
+    if arguments.replace and not (arguments.connector or arguments.warehouse):
+        parser.error("--replace needs --connector FILE or --warehouse FILE: pseudonym keys are never replaced")
     if arguments.new_epoch and arguments.switch_epoch:
         parser.error("--new-epoch comes first, and --switch-epoch when the door stands still: one after the other")
     return arguments
@@ -68,6 +72,7 @@ class Stage:
         self.pseudonym_secret = f"friction/pseudonym-keys{suffix}"
         self.connector_secret = f"friction/connector{suffix}"
         self.cursor_secret = f"friction/cursor-key{suffix}"
+        self.warehouse_secret = f"friction/warehouse{suffix}"
         self.secrets_alias = f"alias/friction-secrets{suffix}"
         self._suffix = suffix
 
@@ -188,11 +193,17 @@ class Account:
 
     def connector(self, credentials, replace):
         """The connector's key and its signing secrets."""
-        name = self.stage.connector_secret
+        self._hand_over(self.stage.connector_secret, credentials, replace, "key and signing secrets of the connector")
+
+    def warehouse(self, password, replace):
+        """The password of the warehouse's user."""
+        self._hand_over(self.stage.warehouse_secret, password, replace, "password of the warehouse")
+
+    def _hand_over(self, name, value, replace, what):
         if not self._exists(name):
-            self._create(name, credentials, "key and signing secrets of the connector")
+            self._create(name, value, what)
         elif replace:
-            self._secrets.put_secret_value(SecretId=name, SecretString=json.dumps(credentials))
+            self._secrets.put_secret_value(SecretId=name, SecretString=json.dumps(value))
             print(f"changed {name}: a new version; functions take it up within 5 minutes")
         else:
             print(f"exists  {name}, untouched (--replace writes a new version)")
@@ -236,17 +247,20 @@ class Account:
             sys.exit(f"provision: {self.stage.epoch_alias(keys['currentEpoch'])} is gone, and with it the current epoch's pseudonyms")
         print(f"PseudonymKeyArn={key}")
         print(f"Connector={'yes' if self._exists(self.stage.connector_secret) else 'no'}")
+        print(f"Warehouse={'yes' if self._exists(self.stage.warehouse_secret) else 'no'}")
 
     def tell_how_to_verify(self):
         print("verify with (none of them shows a value):")
-        for name in (self.stage.pseudonym_secret, self.stage.cursor_secret, self.stage.connector_secret):
-            print(f"  aws secretsmanager describe-secret --region {REGION} --secret-id {name} --query '[Name,KmsKeyId,LastChangedDate]'")
+        for name in (self.stage.pseudonym_secret, self.stage.cursor_secret, self.stage.connector_secret, self.stage.warehouse_secret):
+            # Of the last two a stage may have neither.
+            if self._exists(name):
+                print(f"  aws secretsmanager describe-secret --region {REGION} --secret-id {name} --query '[Name,KmsKeyId,LastChangedDate]'")
         print(f"  aws kms get-key-rotation-status --region {REGION} --key-id $(aws kms describe-key --region {REGION} --key-id {self.stage.secrets_alias} --query KeyMetadata.KeyId --output text)")
         print(f"next: scripts/deploy --stage {self.stage.name}")
 
 
-def _credentials(path):
-    """The connector's credentials from a file that only its owner can read. Errors repeat nothing of it."""
+def _read(path):
+    """What a file holds that only its owner can read; nothing for what is no JSON. Errors repeat nothing of it."""
     try:
         mode = path.stat().st_mode
         text = path.read_text(encoding="utf-8")
@@ -255,9 +269,22 @@ def _credentials(path):
     if stat.S_IMODE(mode) & 0o077:
         sys.exit(f"provision: {path} can be read by others: chmod 600 {path}")
     try:
-        told = json.loads(text)
+        return json.loads(text)
     except ValueError:
-        told = None
+        return None
+
+
+def _password(path):
+    """The warehouse's password."""
+    told = _read(path)
+    if not isinstance(told, dict) or set(told) != {"password"} or not isinstance(told["password"], str) or not told["password"].strip():
+        sys.exit(f'provision: {path} must hold {{"password": "…"}} and nothing else')
+    return told
+
+
+def _credentials(path):
+    """The connector's credentials."""
+    told = _read(path)
     if not isinstance(told, dict) or set(told) != {"key", "signing"} or not all(isinstance(value, str) for value in told.values()):
         sys.exit(f'provision: {path} must hold {{"key": "…", "signing": "whsec_…"}} and nothing else')
     if not told["key"].strip() or not told["key"].isascii():
@@ -282,6 +309,9 @@ def _explain(arguments, stage):
     if arguments.connector:
         what = "write a new version of" if arguments.replace else "make, unless it exists,"
         print(f"  {what} the secret {stage.connector_secret} from {arguments.connector}, whose form is right")
+    if arguments.warehouse:
+        what = "write a new version of" if arguments.replace else "make, unless it exists,"
+        print(f"  {what} the secret {stage.warehouse_secret} from {arguments.warehouse}, whose form is right")
     print("  print how to verify it; no secret is shown, nothing that exists is overwritten")
 
 

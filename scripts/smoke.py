@@ -15,10 +15,12 @@ import urllib.request
 
 import boto3
 import botocore.exceptions
+import websockets.exceptions
+import websockets.sync.client
 
 BUILD = "cargo build --release -p tribo --features aws"
-# People who lose patience, and how often each of them clicks.
-PEOPLE, CLICKS = 3, 6
+# People who lose patience, and how often each of them clicks. No sum about fewer than five people is told.
+PEOPLE, CLICKS = 6, 6
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
@@ -32,33 +34,107 @@ def main():
     if given.events < 1:
         arguments.error("--events is at least 1")
     stage = Stage(given.stage)
-    before = stage.ledger(given.org)
+    before, rows = stage.ledger(given.org), stage.warehouse and stage.warehouse.rows(given.org)
     key = stage.tribo("keys", "create", "--org", given.org, "--scope", "ingest,read")["key"]
 
     emitted = stage.emit()
     sent = stage.send(key, given.org, given.events)
-    forward = sent["friction"] + emitted
     print(f"sent {sent['events']} events through the door, {emitted} through the instrumented function")
+    understood(stage, key, sent["product"], given.patience)
+    # One more event, while somebody listens.
+    listened(stage, key, given.org, sent["visit"], given.patience)
 
-    expected = {
-        "accepted": before["accepted"] + sent["events"] + emitted,
-        "delivered": before["delivered"] + forward,
-    }
-    report = stage.settle(given.org, expected, given.patience)
-    subprocess.run([*stage.command("ledger"), "--org", given.org], check=False)
+    new, forward = sent["events"] + 1 + emitted, sent["friction"] + emitted
+    expected = {"accepted": before["accepted"] + new, "delivered": before["delivered"] + forward}
+    row = accounted(stage, given.org, expected, sent["first"], given.patience)
+    if rows is not None:
+        held(stage.warehouse, given.org, sent["product"], rows + new, row["accepted"], given.patience)
+
+
+def understood(stage, key, product, patience):
+    """The impatient people's sessions, what hurt in them, and the totals."""
+    wanted = {"sessions": PEOPLE, "incidents": PEOPLE}
+
+    def told():
+        sessions = stage.ask(key, "/v1/sessions", productId=product, state="closed")["sessions"]
+        incidents = stage.ask(key, "/v1/incidents", productId=product, rule="rage_click")["incidents"]
+        return {"sessions": len(sessions), "incidents": len(incidents)}
+
+    found = wait_for(told, wanted, patience)
+    if found != wanted:
+        sys.exit(f"smoke: {PEOPLE} people lost patience, and the insights API tells of {found}")
+    overview = stage.ask(key, "/v1/insights/overview", productId=product)
+    totals = {name: overview.get(name) for name in wanted}
+    if totals != wanted:
+        sys.exit(f"smoke: {PEOPLE} people lost patience, and the overview tells of {totals}")
+    print(f"{PEOPLE} sessions and {PEOPLE} incidents are understood as they were, one by one and in the overview")
+
+
+def listened(stage, key, org, visit, patience):
+    """Listens to somebody who is still there, and is told of what they do next."""
+    if "LIVE_URL" not in stage.names:
+        sys.exit(f"smoke: .tribo/{stage.name}.env does not say LIVE_URL: scripts/deploy --stage {stage.name} --outputs")
+
+    def open_sessions():
+        return [one["sessionId"] for one in stage.ask(key, "/v1/sessions", productId=visit["productId"], state="open")["sessions"]]
+
+    found = wait_for(lambda: open_sessions()[:1] or None, None, patience, until_different=True)
+    if not found:
+        sys.exit("smoke: a session under way is not known, so nobody can listen to it (SessionLive)")
+    url = f"{stage.names['LIVE_URL']}?{urllib.parse.urlencode({'session': found[0]})}"
+    try:
+        with websockets.sync.client.connect(
+            url, additional_headers={"Authorization": f"Bearer {key}"}, open_timeout=30, proxy=None
+        ) as socket:
+            # A gateway may post nothing before the connection is there: who says something is told at once.
+            socket.send("{}")
+            first = json.loads(socket.recv(timeout=patience))
+            stage.deliver(key, [visit | {"eventId": visit["eventId"] + "-next", "occurredAt": now().isoformat(), "screen": "/next"}])
+            last = json.loads(socket.recv(timeout=patience))
+    except (OSError, TimeoutError, websockets.exceptions.WebSocketException) as error:
+        sys.exit(f"smoke: {stage.names['LIVE_URL']}: {type(error).__name__}: {error}")
+    context = stage.ask(key, f"/api/sessions/{found[0]}/context")
+    if last["lastSeq"] == first["lastSeq"] or last != context:
+        sys.exit(f"smoke: a listener was told {last}, but the context is {context}")
+    print("a listener was told of a session under way, and of what came next")
+
+
+def accounted(stage, org, expected, first, patience):
+    """The ledger, and the stations of one event; answers the ledger's row."""
+    report = stage.settle(org, expected, patience)
+    subprocess.run([*stage.command("ledger"), "--org", org], check=False)
     sys.stdout.flush()
-    place = stage.tribo("where", sent["first"], "--org", given.org)
-    for station in place["stations"]:
+    for station in stage.tribo("where", first, "--org", org)["stations"]:
         print(f"  {station['at']}  {station['station']:<12} {station['detail']}")
     row = report["orgs"][0]
     wrong = [f"{name} is {row[name]}, not {value}" for name, value in expected.items() if row[name] != value]
     if wrong or not report["balanced"]:
         sys.exit("smoke: " + "; ".join(wrong or ["the ledger does not balance"]))
     print("every event is accounted for")
-    told = stage.understood(key, sent["product"], given.patience)
-    if told != {"sessions": PEOPLE, "incidents": PEOPLE}:
-        sys.exit(f"smoke: {PEOPLE} people lost patience, and the insights API tells of {told}")
-    print(f"{told['sessions']} sessions and {told['incidents']} incidents are understood as they were")
+    return row
+
+
+def held(warehouse, org, product, events, accepted, patience):
+    """What the warehouse holds, beside the ledger."""
+    wanted = {"events": events, "sessions": PEOPLE, "incidents": PEOPLE}
+    found = wait_for(lambda: {"events": warehouse.rows(org), **warehouse.facts(org, product)}, wanted, patience)
+    if found != wanted:
+        sys.exit(f"smoke: the warehouse holds {found}, not {wanted}")
+    print(f"the warehouse holds {events} events, the ledger counts {accepted}; and {PEOPLE} sessions and {PEOPLE} incidents")
+
+
+def wait_for(ask, wanted, patience, until_different=False):
+    """Asks until the answer is what is wanted (or anything else), or nothing more can be hoped for; answers the last one."""
+    end = time.monotonic() + patience
+    while True:
+        told = ask()
+        if (told == wanted) != until_different or time.monotonic() > end:
+            return told
+        time.sleep(2)
+
+
+def now():
+    return datetime.datetime.now(datetime.timezone.utc)
 
 
 class Stage:
@@ -77,6 +153,7 @@ class Stage:
         told = subprocess.run([self.binary, "ledger", "--help"], capture_output=True, text=True, check=False)
         if "--stage" not in told.stdout:
             sys.exit(f"smoke: {self.binary} was built without what knows stages: {BUILD}")
+        self.warehouse = Warehouse.of(self.names)
 
     def command(self, *arguments):
         return [self.binary, "--log", "error", *arguments, "--stage", self.name]
@@ -131,13 +208,13 @@ class Stage:
 
     def send(self, key, org, count):
         """Sends events to the door, every other one of friction."""
-        now = datetime.datetime.now(datetime.timezone.utc)
-        run = now.strftime("%Y%m%d%H%M%S")
-        lines = []
+        began = now()
+        run = began.strftime("%Y%m%d%H%M%S")
+        events = []
         for number in range(count):
             event = {
                 "eventId": f"smoke-{run}-{number:05}",
-                "occurredAt": now.isoformat(),
+                "occurredAt": began.isoformat(),
                 "orgId": org,
                 "actorId": f"user{number % 23}@example.org",
                 "sessionId": f"session-{number % 23}",
@@ -146,11 +223,21 @@ class Stage:
                 event |= {"eventType": "friction.abandon", "traceComponent": "transparency"}
             else:
                 event |= {"eventType": "ui.click", "screen": f"/page/{number % 5}", "element": {"key": "save"}}
-            lines.append(json.dumps(event))
+            events.append(event)
         product = f"smoke{run}"
-        lines += [json.dumps(event) for event in impatient(org, product, run, now)]
+        events += impatient(org, product, run, began)
+        visit = {
+            "eventId": f"smoke-{run}-visit", "eventType": "ui.navigation", "occurredAt": began.isoformat(), "orgId": org,
+            "productId": f"{product}-live", "actorId": "visitor@example.org", "screen": "/first",
+        }
+        self.deliver(key, [*events, visit])
+        told = {"events": len(events) + 1, "friction": (count + 1) // 2, "first": f"smoke-{run}-00000"}
+        return told | {"product": product, "visit": visit}
+
+    def deliver(self, key, events):
+        """Sends events to the door, which must take every one."""
         with tempfile.NamedTemporaryFile("w", suffix=".ndjson") as file:
-            file.write("\n".join(lines) + "\n")
+            file.writelines(json.dumps(event) + "\n" for event in events)
             file.flush()
             command = [self.binary, "--log", "error", "send", file.name, "--url", self.names["DOOR_URL"], "--json"]
             told = subprocess.run(
@@ -161,20 +248,8 @@ class Stage:
                 check=False,
             )
         answer = json.loads(told.stdout or "{}")
-        if answer.get("accepted") != len(lines):
-            sys.exit(f"smoke: the door took {answer.get('accepted')} of {len(lines)} events: {answer}")
-        return {"events": len(lines), "friction": (count + 1) // 2, "first": f"smoke-{run}-00000", "product": product}
-
-    def understood(self, key, product, patience):
-        """Waits until the sessions of a product ended; answers how many of them, and of what hurt in them, are told."""
-        end = time.monotonic() + patience
-        while True:
-            sessions = self.ask(key, "/v1/sessions", productId=product, state="closed")["sessions"]
-            incidents = self.ask(key, "/v1/incidents", productId=product, rule="rage_click")["incidents"]
-            told = {"sessions": len(sessions), "incidents": len(incidents)}
-            if min(told.values()) >= PEOPLE or time.monotonic() > end:
-                return told
-            time.sleep(2)
+        if answer.get("accepted") != len(events):
+            sys.exit(f"smoke: the door took {answer.get('accepted')} of {len(events)} events: {answer}")
 
     def ask(self, key, path, **query):
         """What the insights API answers."""
@@ -201,9 +276,58 @@ class Stage:
             time.sleep(2)
 
 
-def impatient(org, product, run, now):
+class Warehouse:
+    """A ClickHouse, as `tribo warehouse` finds it."""
+
+    def __init__(self, variable):
+        self.url = variable["CLICKHOUSE_URL"]
+        password = variable.get("CLICKHOUSE_PASSWORD", "")
+        if password.startswith("file:"):
+            password = pathlib.Path(password.removeprefix("file:")).read_text(encoding="utf-8").rstrip()
+        self.headers = {
+            "X-ClickHouse-Database": variable.get("CLICKHOUSE_DATABASE", "default"),
+            "X-ClickHouse-User": variable.get("CLICKHOUSE_USER", "default"),
+            "X-ClickHouse-Key": password,
+        }
+
+    @classmethod
+    def of(cls, names):
+        """The stage's, where its file or the environment says where it is."""
+        variable = {**names, **os.environ}
+        if variable.get("CLICKHOUSE_URL"):
+            return cls(variable)
+        print("no warehouse is asked: CLICKHOUSE_URL is not set")
+        return None
+
+    def rows(self, org):
+        """How many events of an organisation it holds."""
+        return self._count("SELECT count() FROM events_raw FINAL WHERE org_id = {org:String}", org=org)[0]
+
+    def facts(self, org, product):
+        """How many sessions that are closed, and how many rage clicks."""
+        sessions, incidents = self._count(
+            "SELECT (SELECT count() FROM fact_sessions FINAL WHERE org_id = {org:String} AND product_id = {product:String}"
+            " AND state = 'closed'), (SELECT count() FROM fact_incidents FINAL WHERE org_id = {org:String}"
+            " AND product_id = {product:String} AND state = 'found' AND rule = 'rage_click')",
+            org=org, product=product,
+        )
+        return {"sessions": sessions, "incidents": incidents}
+
+    def _count(self, query, **parameters):
+        given = urllib.parse.urlencode({f"param_{name}": value for name, value in parameters.items()})
+        request = urllib.request.Request(f"{self.url.rstrip('/')}/?{given}", data=query.encode(), headers=self.headers)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return [int(count) for count in answer.read().split()]
+        except urllib.error.HTTPError as error:
+            sys.exit(f"smoke: the warehouse: {error.code} {error.read().decode(errors='replace')[:300]}")
+        except OSError as error:
+            sys.exit(f"smoke: the warehouse: {error}")
+
+
+def impatient(org, product, run, sent_at):
     """Clicks without an effect, long enough ago for their sessions to end soon."""
-    began = now - datetime.timedelta(minutes=45)
+    began = sent_at - datetime.timedelta(minutes=45)
     for person in range(PEOPLE):
         for number in range(CLICKS):
             at = began + datetime.timedelta(seconds=person, milliseconds=150 * number)

@@ -3,7 +3,8 @@
     python -m template.apply --plan PLAN --names FILE [Parameter=value …]
 
 Tables, streams, buckets, the bus, keys and queues are created; what exists already stays as it is. What no stand-in can
-hold (time to live, schedules, the HTTP API, alarms, roles) is only written into the plan or checked by scripts/check-template.
+hold (time to live, schedules, rules, mappings, the APIs) is only written into the plan; alarms and roles are checked by
+scripts/check-template.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from template.translate import read, translate
 
 PSEUDONYMS = re.compile(r"^friction/pseudonym-keys")
 CURSORS = re.compile(r"^friction/cursor-key")
+WAREHOUSE = re.compile(r"^secret:(friction/warehouse[^#]*)#password$")
 
 
 def main():
@@ -75,6 +77,9 @@ class Maker:
             for name in sorted({value for value in variables(there) if form.match(value)}):
                 self.secret(name, keys())
                 made["secrets"] = made.get("secrets", 0) + 1
+        for name in sorted({form[1] for form in map(WAREHOUSE.match, variables(there)) if form}):
+            self.secret(name, {"password": secrets.token_hex(8)})
+            made["secrets"] = made.get("secrets", 0) + 1
         return made
 
     def table(self, _, properties):
@@ -138,7 +143,7 @@ def cursor_key():
 
 def variables(there):
     """The values of all functions' variables."""
-    return {value for function in there.functions.values() for value in function.environment.values()}
+    return {str(value) for function in there.functions.values() for value in function.environment.values()}
 
 
 def plan(there):
@@ -166,7 +171,27 @@ def plan(there):
             "maximumRetryAttempts": int(mapping["MaximumRetryAttempts"]),
             "maximumRecordAgeSeconds": int(mapping["MaximumRecordAgeInSeconds"]),
         }
-        for mapping in there.of_type("AWS::Lambda::EventSourceMapping").values()
+        for mapping in mappings_of(there, "kinesis")
+    ]
+    queues = [
+        {
+            "queue": queue(mapping["EventSourceArn"]),
+            "function": called(mapping["FunctionName"]),
+            "batchSize": int(mapping["BatchSize"]),
+            "windowSeconds": int(mapping["MaximumBatchingWindowInSeconds"]),
+            "maximumReceives": receives(there, queue(mapping["EventSourceArn"])),
+        }
+        for mapping in mappings_of(there, "sqs")
+    ]
+    rules = [
+        {
+            "name": rule["Name"],
+            "bus": rule["EventBusName"],
+            "pattern": rule["EventPattern"],
+            "functions": [by_arn[target["Arn"]] for target in rule["Targets"] if target["Arn"] in by_arn],
+            "queues": [queue(target["Arn"]) for target in rule["Targets"] if ":sqs:" in target["Arn"]],
+        }
+        for rule in there.of_type("AWS::Events::Rule").values()
     ]
     schedules = [
         {
@@ -179,6 +204,8 @@ def plan(there):
     return {
         "functions": functions,
         "eventSourceMappings": mappings,
+        "queueMappings": queues,
+        "rules": rules,
         "schedules": schedules,
         "http": {
             "door": there.functions["ingest"].properties["FunctionName"],
@@ -188,9 +215,26 @@ def plan(there):
     }
 
 
+def mappings_of(there, service):
+    """The event source mappings whose source is of a service."""
+    mappings = there.of_type("AWS::Lambda::EventSourceMapping").values()
+    return [mapping for mapping in mappings if f":{service}:" in mapping["EventSourceArn"]]
+
+
+def queue(arn):
+    """The name in a queue's ARN."""
+    return arn.rsplit(":", 1)[1]
+
+
+def receives(there, name):
+    """How often a queue hands a message over before it is dead."""
+    found = (queue for queue in there.of_type("AWS::SQS::Queue").values() if queue.get("QueueName") == name)
+    return int(next(found)["RedrivePolicy"]["maxReceiveCount"])
+
+
 def consumer(function):
     """The consumer's name within its function's: friction_processor-staging."""
-    return next(word for word in re.split(r"[-_]", function) if word in ("processor", "sessionizer"))
+    return next(word for word in re.split(r"[-_]", function) if word in ("processor", "sessionizer", "warehouse"))
 
 
 def seconds(expression):

@@ -69,6 +69,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         apis.spawn(serve(listener, platform.function(function)?));
     }
     told.insert("live".to_owned(), platform.gateway().url().into());
+    told.insert("bus".to_owned(), platform.bus().url().into());
     let listener = TcpListener::bind(ANYWHERE).await?;
     told.insert("invoke".to_owned(), format!("http://{}", listener.local_addr()?).into());
     let invocations = tokio::spawn(serve_invocations(listener, platform.functions().clone()));
@@ -79,13 +80,18 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     }
     apis.abort_all();
     invocations.abort();
-    let books = platform.connector().books();
+    let (books, bus) = (platform.connector().books(), platform.bus().books());
     let told = json!({
         "connector": {
             "requests": books.requests,
             "repeated": books.repeated,
             "events": books.events_taken(),
             "violations": books.violations.len(),
+        },
+        "bus": {
+            "events": bus.events(),
+            "deliveries": bus.deliveries(),
+            "dead": bus.dead(),
         }
     });
     platform.stop().await;

@@ -3,8 +3,11 @@
 //!
 //! The plan is what the applier of the template wrote after it had made tables, stream and buckets on the stand-ins.
 
+mod bus;
 mod gateway;
+mod pattern;
 mod plan;
+mod queue;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,8 +29,12 @@ use pump::{FunctionError, Pump, Settings, StreamFunction};
 use serde_json::json;
 use tokio::{sync::watch, task::JoinSet};
 
+pub use bus::{Books, Bus};
 pub use gateway::{serve, serve_invocations};
-pub use plan::{FunctionPlan, MappingPlan, Plan, SchedulePlan};
+pub use plan::{FunctionPlan, MappingPlan, Plan, QueueMappingPlan, RulePlan, SchedulePlan};
+
+use bus::{Inbox, Wiring};
+use queue::QueueMapping;
 
 use crate::{
     Changes,
@@ -43,6 +50,7 @@ pub struct Platform {
     /// Each function's way to the stand-ins.
     ways: BTreeMap<String, Vec<Proxy>>,
     gateway: Gateway,
+    bus: Bus,
     changes: Arc<Changes>,
     connector: Receiver,
     _server: MockServer,
@@ -55,7 +63,7 @@ pub struct Platform {
 pub struct Pace {
     /// Instead of the schedules' own rate.
     pub tick: Option<Duration>,
-    /// Each change twice, and in reverse order.
+    /// Each change twice, and in reverse order; and so are the bus's events.
     pub untidy: bool,
     /// How the connector misbehaves.
     pub quirks: Quirks,
@@ -79,27 +87,16 @@ impl Platform {
         let resources = plan.resources();
         let weather = pace.weather.clone().unwrap_or_else(Weather::fair);
         let (mut functions, mut ways) = (BTreeMap::new(), BTreeMap::new());
-        let gateway = Bound::at(ANYWHERE).await?;
-        let access = &access.clone().with_endpoint(Service::Connections, gateway.url());
+        let (gateway, bus) = (Bound::at(ANYWHERE).await?, bus::Bound::at(ANYWHERE).await?);
+        let wiring = Wiring::of(plan, access, pace.untidy)?;
+        let access = &access
+            .clone()
+            .with_endpoint(Service::Connections, gateway.url())
+            .with_endpoint(Service::EventBridge, bus.url());
         for (name, function) in &plan.functions {
             let mut environment = function.environment.clone();
             environment.extend(surroundings());
-            let mut own = Vec::new();
-            for service in Service::ALL {
-                let Some(upstream) = access.endpoint(service) else { continue };
-                let proxy = Proxy::start(upstream, Arc::clone(&weather)).await?;
-                let url = match service {
-                    Service::Connections => format!("{}/{STAGE}", proxy.url()),
-                    Service::DynamoDb
-                    | Service::EventBridge
-                    | Service::Kinesis
-                    | Service::Kms
-                    | Service::S3
-                    | Service::SecretsManager => proxy.url().to_owned(),
-                };
-                environment.insert(service.endpoint_variable().to_owned(), url);
-                own.push(proxy);
-            }
+            let own = ways_of(access, &weather, &mut environment).await?;
             ways.insert(name.clone(), own);
             if function.environment.contains_key("FRICTIONMELT_MOCK_MODE") {
                 environment.extend(credentials(&server.url()));
@@ -121,10 +118,12 @@ impl Platform {
         let live: Option<&Arc<Function>> = functions.get(&plan.websocket);
         let live = live.ok_or_else(|| io::Error::other("nothing is behind the WebSocket API"))?;
         let gateway = gateway.serve(integration(Arc::clone(live)), Limits::default());
+        let Wiring { service, invoked, queues } = wiring;
         let mut platform = Self {
             functions,
             ways,
             gateway,
+            bus: bus.serve(service),
             changes,
             connector,
             _server: server,
@@ -132,6 +131,7 @@ impl Platform {
             tasks: JoinSet::new(),
         };
         platform.pump_changes(stopped.clone());
+        platform.react(plan, invoked, queues, &stopped)?;
         for mapping in &plan.event_source_mappings {
             platform.map(mapping, access, &resources, stopped.clone())?;
         }
@@ -168,6 +168,12 @@ impl Platform {
     #[must_use]
     pub fn gateway(&self) -> &Gateway {
         &self.gateway
+    }
+
+    /// The bus, with the plan's rules.
+    #[must_use]
+    pub fn bus(&self) -> &Bus {
+        &self.bus
     }
 
     /// The external connector.
@@ -213,7 +219,8 @@ impl Platform {
             batch_size: mapping.batch_size,
             window_ms: mapping.window_seconds.saturating_mul(1_000),
             bisect: mapping.bisect,
-            max_retries: Some(mapping.maximum_retry_attempts),
+            // -1 is without end.
+            max_retries: u32::try_from(mapping.maximum_retry_attempts).ok(),
             max_age_ms: Some(mapping.maximum_record_age_seconds.saturating_mul(1_000)),
             ..Settings::of(mapping.consumer.clone())
         };
@@ -227,6 +234,29 @@ impl Platform {
             }
             drop(wake);
         });
+        Ok(())
+    }
+
+    /// Runs what the bus's rules lead to.
+    fn react(
+        &mut self,
+        plan: &Plan,
+        invoked: Vec<(String, Inbox)>,
+        mut queues: BTreeMap<String, Inbox>,
+        stopped: &watch::Receiver<bool>,
+    ) -> io::Result<()> {
+        for (name, inbox) in invoked {
+            let function = self.function(&name)?;
+            let books = self.bus.books().clone();
+            self.tasks.spawn(bus::invoke_each(function, inbox, books, stopped.clone()));
+        }
+        for mapping in &plan.queue_mappings {
+            let Some(inbox) = queues.remove(&mapping.queue) else { continue };
+            let function = self.function(&mapping.function)?;
+            let books = self.bus.books().clone();
+            let mapping = QueueMapping { plan: mapping.clone(), function, inbox, books };
+            self.tasks.spawn(mapping.run(stopped.clone()));
+        }
         Ok(())
     }
 
@@ -280,6 +310,31 @@ impl StreamFunction for Mapped {
     }
 }
 
+/// A function's own way to every stand-in, named in its environment.
+async fn ways_of(
+    access: &Access,
+    weather: &Arc<Weather>,
+    environment: &mut BTreeMap<String, String>,
+) -> io::Result<Vec<Proxy>> {
+    let mut ways = Vec::new();
+    for service in Service::ALL {
+        let Some(upstream) = access.endpoint(service) else { continue };
+        let proxy = Proxy::start(upstream, Arc::clone(weather)).await?;
+        let url = match service {
+            Service::Connections => format!("{}/{STAGE}", proxy.url()),
+            Service::DynamoDb
+            | Service::EventBridge
+            | Service::Kinesis
+            | Service::Kms
+            | Service::S3
+            | Service::SecretsManager => proxy.url().to_owned(),
+        };
+        environment.insert(service.endpoint_variable().to_owned(), url);
+        ways.push(proxy);
+    }
+    Ok(ways)
+}
+
 async fn connector(plan: &Plan, quirks: Quirks) -> io::Result<(Receiver, MockServer)> {
     let profile = plan.functions.values().find_map(|f| f.environment.get("FRICTIONMELT_PROFILE"));
     let profile = profile.map_or("athena-eu", String::as_str);
@@ -317,7 +372,7 @@ impl Plan {
 }
 
 /// What Lambda would set.
-fn surroundings() -> [(String, String); 6] {
+fn surroundings() -> [(String, String); 7] {
     let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     [
         own("AWS_REGION", "eu-central-1"),
@@ -326,6 +381,7 @@ fn surroundings() -> [(String, String); 6] {
         // Attempts would otherwise wait as long as they do in an account.
         own("PROCESSOR_BACKOFF_MS", "500"),
         own("SESSIONIZER_BACKOFF_MS", "500"),
+        own("WAREHOUSE_BACKOFF_MS", "500"),
         // Sessions would be held open for five minutes.
         own("SESSION_GRACE_MS", "500"),
     ]

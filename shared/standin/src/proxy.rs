@@ -20,7 +20,7 @@ use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper::{
     Request, Response,
     body::{Frame, Incoming},
-    header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING},
+    header::CONTENT_LENGTH,
     server::conn::http1,
     service::service_fn,
 };
@@ -28,7 +28,7 @@ use hyper_util::rt::TokioIo;
 use ports::chance::Chance;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use crate::http::{Client, client};
+use crate::http::{Client, Lost, client, forward};
 
 pub use actions::Action;
 use actions::Asked;
@@ -178,11 +178,6 @@ struct Way {
 
 type Answer = Response<BoxBody<Bytes, io::Error>>;
 
-/// Its connection is closed.
-#[derive(Debug, thiserror::Error)]
-#[error("the answer is lost")]
-struct Lost;
-
 impl Way {
     async fn pass(&self, request: Request<Incoming>) -> Result<Answer, Lost> {
         let (parts, body) = request.into_parts();
@@ -220,29 +215,8 @@ impl Way {
         parts: &hyper::http::request::Parts,
         body: Bytes,
     ) -> Result<Answer, Lost> {
-        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-        // The host goes on as the client named it: the signature covers it.
-        let mut request = Request::builder()
-            .method(parts.method.clone())
-            .uri(format!("{}{path}", self.upstream))
-            .body(Full::new(body))
-            .map_err(|_| Lost)?;
-        *request.headers_mut() = through(&parts.headers);
-        let (head, body) = self.client.request(request).await.map_err(|_| Lost)?.into_parts();
-        let body = body.collect().await.map_err(|_| Lost)?.to_bytes();
-        let mut response = Response::new(whole(body));
-        *response.status_mut() = head.status;
-        *response.headers_mut() = through(&head.headers);
-        Ok(response)
+        Ok(forward(&self.client, &self.upstream, parts, body).await?.map(whole))
     }
-}
-
-/// What holds for one connection is not passed on.
-fn through(headers: &HeaderMap) -> HeaderMap {
-    let mut headers = headers.clone();
-    headers.remove(TRANSFER_ENCODING);
-    headers.remove(CONTENT_LENGTH);
-    headers
 }
 
 fn whole(body: impl Into<Bytes>) -> BoxBody<Bytes, io::Error> {

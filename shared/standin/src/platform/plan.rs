@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 /// A deployment.
 #[derive(Debug, Clone, Deserialize)]
@@ -12,6 +13,10 @@ pub struct Plan {
     pub functions: BTreeMap<String, FunctionPlan>,
     /// What reads the stream.
     pub event_source_mappings: Vec<MappingPlan>,
+    /// What reads a queue.
+    pub queue_mappings: Vec<QueueMappingPlan>,
+    /// What is done with what is put on the bus.
+    pub rules: Vec<RulePlan>,
     /// What is invoked at a rate.
     pub schedules: Vec<SchedulePlan>,
     /// The function behind each HTTP API, by what the API is called.
@@ -46,10 +51,42 @@ pub struct MappingPlan {
     pub window_seconds: i64,
     /// Does it split a batch that failed?
     pub bisect: bool,
-    /// Attempts after the first.
-    pub maximum_retry_attempts: u32,
+    /// Attempts after the first; -1 is without end.
+    pub maximum_retry_attempts: i64,
     /// Age at which a record is given up.
     pub maximum_record_age_seconds: i64,
+}
+
+/// An event source mapping of a queue.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct QueueMappingPlan {
+    /// The queue.
+    pub queue: String,
+    /// Whom it invokes.
+    pub function: String,
+    /// Most messages of one invocation.
+    pub batch_size: usize,
+    /// How long it gathers.
+    pub window_seconds: u64,
+    /// How often a message is handed over before it is dead.
+    pub maximum_receives: u32,
+}
+
+/// A rule of a bus.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RulePlan {
+    /// What it is called.
+    pub name: String,
+    /// The bus that it listens to.
+    pub bus: String,
+    /// Which events it is for.
+    pub pattern: Value,
+    /// The functions that it invokes.
+    pub functions: Vec<String>,
+    /// The queues that it sends to.
+    pub queues: Vec<String>,
 }
 
 /// A schedule.
