@@ -37,7 +37,10 @@ fn what_was_asked_wrongly_is_named() {
         ("deploy --stand-in --dry-run --tick 0", "--tick needs seconds"),
         ("stand-ins run --keep", "--keep needs a directory"),
         ("provision --stage staging --dry-run --replace", "--replace needs --connector"),
-        ("provision --stage staging --dry-run --warehouse nowhere.json", "nowhere.json: No such file"),
+        (
+            "provision --stage staging --dry-run --warehouse nowhere.json",
+            "nowhere.json: No such file",
+        ),
         ("provision --stage staging --dry-run --new-epoch --switch-epoch", "one after the other"),
         ("provision --stage staging --dry", "unrecognized arguments: --dry"),
         ("smoke --events 0", "--events is at least 1"),
