@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::scrub::Reading;
+
 /// The path template of a URL or a path: `https://u:p@shop.example/orders/4711?mail=a@b.c#top` gives `/orders/{id}`.
 ///
 /// Scheme, host, user info, query and fragment go; a segment that may name somebody or something becomes `{id}`: digits,
@@ -115,7 +117,14 @@ fn bare(segment: &str) -> &str {
     segment.split(';').next().unwrap_or_default().trim()
 }
 
+/// As it is written, or as it reads: full-width letters and the like hide nothing.
 fn may_identify(segment: &str) -> bool {
+    names(segment)
+        || !segment.is_ascii()
+            && Reading::of(segment).is_some_and(|reading| names(reading.text.trim()))
+}
+
+fn names(segment: &str) -> bool {
     let mut digits = 0;
     let mut others = 0;
     for c in segment.chars() {
@@ -236,6 +245,11 @@ mod tests {
             "aBcDeFgHiJkLmNoPqRsTu",
             "qwertyuiopasdfghjklzxcvbnmqwertyu",
             "٤٧١١",
+            "ａｎｎ＠ｅｘａｍｐｌｅ．ｏｒｇ",
+            "ann﹫example。org",
+            "ｄｅａｄｂｅｅｆ",
+            "𝐝𝐞𝐚𝐝𝐛𝐞𝐞𝐟",
+            "d\u{301}eadbeef",
         ] {
             check(&format!("/orders/{segment}/lines"), "/orders/{id}/lines");
         }

@@ -17,6 +17,43 @@ fn email_addresses_are_found_however_they_are_written() {
 }
 
 #[test]
+fn identifiers_are_found_however_they_are_disguised() {
+    check("ｂｏｂ＠ｅｘａｍｐｌｅ．ｏｒｇ", "[EMAIL]");
+    check("mail 𝗯𝗼𝗯＠example。org!", "mail [EMAIL]!");
+    check("bob@example｡org, bob﹫example.org", "[EMAIL], [EMAIL]");
+    check("bo\u{200b}b@exam\u{ad}ple.org", "[EMAIL]");
+    check("rene\u{301}@example.org", "[EMAIL]");
+    check("/u?m=%62%6F%62%40example%2Eorg&x=1", "/u?m=[EMAIL]&x=1");
+    check("/u?m=bob%2540example.org", "/u?m=[EMAIL]");
+    check("<a>&#98;&#x6f;b&commat;example&period;org</a>", "<a>[EMAIL]</a>");
+    check("b&shy;ob@example.org", "[EMAIL]");
+    check(r"\u0062ob\x40example.org", "[EMAIL]");
+    check("tel ＋３１ ６ １２３４５６７８", "tel [PHONE]");
+    check("هاتف +٣١٦١٢٣٤٥٦٧٨", "هاتف [PHONE]");
+    check("4111\u{2060}1111\u{2060}1111\u{2060}1111", "[CARD]");
+    check("ＤＥ89 3704 0044 0532 0130 00", "[IBAN]");
+    check("203。0。113。7", "[IP]");
+    assert_eq!(is_identifier_like("ｂｏｂ＠ｅｘａｍｐｌｅ．ｏｒｇ"), Some(EntityKind::Email));
+}
+
+#[test]
+fn what_only_looks_disguised_stays() {
+    for text in [
+        "価格は１２３円です。お問い合わせ：サポート。",
+        "５月１０日（金）１０：３０～１２：００",
+        "👩\u{200d}💻 ship it 🚀 ™ ½ ﬁne №5 … x² ≥ 10",
+        "50%25 off, 100 %, q=a%20b%2Cc&amp;d=e&nbsp;f",
+        "Tom &amp; Jerry &lt;b&gt; &#8364; 12",
+        r"C:\users is \u00e9t\u00e9, \x1b[0m \n \t",
+        "Le bouton « Envoyer » — ne répond pas…",
+        "नमस्ते १२३ दुनिया",
+        "e\u{301}te\u{301} 2024",
+    ] {
+        check(text, text);
+    }
+}
+
+#[test]
 fn at_signs_that_are_no_address_stay() {
     for text in [
         "types/node@1.22.72",
@@ -323,6 +360,102 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn a_disguise_hides_nothing(
+        (identifier, kind) in proptest::sample::select(IDENTIFIERS.to_vec()),
+        disguises in proptest::collection::vec(disguise(), 1..64),
+        before in "([a-z]{1,8} ){0,2}", after in "( [a-z]{1,8}){0,2}",
+    ) {
+        // Some words before a number say that it is nobody's.
+        let plain = format!("{before}{identifier}{after}");
+        prop_assume!(scrub(&plain).spans.iter().any(|span| span.kind == kind));
+        let hidden: String = identifier
+            .chars()
+            .zip(disguises.iter().cycle())
+            .map(|(c, disguise)| disguise.of(c))
+            .collect();
+        let text = format!("{before}{hidden}{after}");
+        let found = scrub(&text);
+        let start = before.len();
+        let covered = found.spans.iter().any(|span| {
+            span.kind == kind && span.start <= start && start + hidden.len() <= span.end
+        });
+        // What is not seen may be left behind an identifier, or before it.
+        let left = found.text.replace(kind.placeholder(), "");
+        prop_assert!(covered || (found.spans.len() == 1 && found.spans[0].kind == kind
+            && left.chars().filter(|c| !UNSEEN.contains(c)).collect::<String>() == format!("{before}{after}")),
+            "{text} {:?}", found);
+    }
+
+    #[test]
+    fn words_that_are_disguised_are_no_identifiers(
+        words in "[a-z]{1,9}( [a-z]{1,9}){0,5}", disguises in proptest::collection::vec(disguise(), 1..64),
+    ) {
+        prop_assume!(scrub(&words).spans.is_empty());
+        let hidden: String =
+            words.chars().zip(disguises.iter().cycle()).map(|(c, disguise)| disguise.of(c)).collect();
+        let found = scrub(&hidden);
+        prop_assert!(matches!(found.text, Cow::Borrowed(same) if same == hidden), "{hidden} {:?}", found.spans);
+    }
+}
+
+/// One way to write a character so that a person or a browser reads it all the same.
+#[derive(Debug, Clone, Copy)]
+enum Disguise {
+    None,
+    FullWidth,
+    Percent,
+    PercentTwice,
+    Decimal,
+    Hexadecimal,
+    Escape,
+    Behind(char),
+}
+
+impl Disguise {
+    fn of(self, c: char) -> String {
+        let code = u32::from(c);
+        match self {
+            Self::None => c.to_string(),
+            Self::FullWidth if c == '.' => '\u{3002}'.to_string(),
+            Self::FullWidth if c == ' ' => '\u{3000}'.to_string(),
+            Self::FullWidth => char::from_u32(code + 0xfee0).unwrap_or(c).to_string(),
+            Self::Percent => format!("%{code:02x}"),
+            Self::PercentTwice => format!("%25{code:02X}"),
+            Self::Decimal => format!("&#{code};"),
+            Self::Hexadecimal => format!("&#x{code:X};"),
+            Self::Escape => format!("\\u{code:04x}"),
+            Self::Behind(unseen) => format!("{c}{unseen}"),
+        }
+    }
+}
+
+fn disguise() -> impl Strategy<Value = Disguise> {
+    prop_oneof![
+        4 => Just(Disguise::None),
+        2 => Just(Disguise::FullWidth),
+        1 => Just(Disguise::Percent),
+        1 => Just(Disguise::PercentTwice),
+        1 => Just(Disguise::Decimal),
+        1 => Just(Disguise::Hexadecimal),
+        1 => Just(Disguise::Escape),
+        1 => proptest::sample::select(UNSEEN.to_vec()).prop_map(Disguise::Behind),
+    ]
+}
+
+const UNSEEN: [char; 6] = ['\u{200b}', '\u{ad}', '\u{2060}', '\u{feff}', '\u{fe0f}', '\u{34f}'];
+const IDENTIFIERS: [(&str, EntityKind); 6] = [
+    ("bob.lee@example.org", EntityKind::Email),
+    ("+31612345678", EntityKind::Phone),
+    ("DE89370400440532013000", EntityKind::Iban),
+    ("4111111111111111", EntityKind::Card),
+    ("203.0.113.7", EntityKind::Ip),
+    ("AKIAIOSFODNN7EXAMPLE", EntityKind::Secret),
+];
+
 fn check(text: &str, expected: &str) {
     assert_eq!(scrub(text).text, expected, "{text}");
 }
@@ -331,7 +464,7 @@ fn check(text: &str, expected: &str) {
 fn hostile() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         6 => proptest::sample::select(vec![
-            "@", "%40", "%2B", "+", "(", ")", "-", ".", "/", ":", "::", "=", " ", "\u{a0}", "\\", "\"", "é", "€", "[EMAIL]", "[SECRET]",
+            "@", "%40", "%2B", "%", "&#", "&shy;", "\\u00", "＠", "。", "１２", "\u{200b}", "ｘ", "+", "(", ")", "-", ".", "/", ":", "::", "=", " ", "\u{a0}", "\\", "\"", "é", "€", "[EMAIL]", "[SECRET]",
             "ann@example.org", "+31 6 12345678", "0612345678", "DE89 3704 0044 0532 0130 00", "4111 1111 1111 1111", "203.0.113.7",
             "fe80::1", "80:dc:f7:cb:30:ea", "12345678Z", "password=", "token: ", "Bearer ", "eyJhbGciOi.", "-----BEGIN X-----", "/home/",
             "C:\\Users\\", "://", "tel ", "BSN ", "born ", "card ", "user ", "lat ", "passport ", "my password is ", "x123", "May ", "de ",

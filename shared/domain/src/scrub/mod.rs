@@ -5,16 +5,22 @@
 //! found, by a check digit, a parser, a known prefix, or the words before it (`context`). What was found is never given to
 //! another finder, and words on its far side say nothing about what follows.
 //!
+//! What is written in look-alikes, encoded or broken up by what is not seen is read as it would be by a person or a browser
+//! (`reading`), and both the text and its reading are searched.
+//!
 //! Names and postal addresses are not found: a text that may hold them stays personal data after scrubbing.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cmp::Reverse};
 
 use self::{
     bytes::{at, before, end_of, is_word, reads},
     candidate::Candidate,
     network::Found,
     number::{Run, is_joined},
+    reading::may_disguise,
 };
+
+pub(crate) use self::reading::Reading;
 
 mod bytes;
 mod candidate;
@@ -31,6 +37,7 @@ mod number;
 mod passport;
 mod phone;
 mod place;
+mod reading;
 mod secret;
 mod vat;
 
@@ -163,8 +170,51 @@ impl EntityKind {
 }
 
 fn find(text: &str) -> Vec<Span> {
+    let marks = marks_of(text);
+    let mut spans = find_as_written(text, marks);
+    if marks & DISGUISES == 0 {
+        return spans;
+    }
+    let mut reading = Reading::of(text);
+    let as_written = spans.len();
+    for _ in 0..READINGS_MAX {
+        let Some(read) = reading else { break };
+        let found = find_as_written(&read.text, marks_of(&read.text));
+        spans.extend(found.into_iter().map(|span| read.in_text(span)));
+        reading = read.again();
+    }
+    if spans.len() > as_written { united(spans) } else { spans }
+}
+
+/// In order and without overlap. The longest of those that overlap says what they are.
+fn united(mut spans: Vec<Span>) -> Vec<Span> {
+    spans.sort_by_key(|span| (span.start, Reverse(span.end)));
+    let mut united: Vec<Span> = Vec::with_capacity(spans.len());
+    let mut longest = 0;
+    for span in spans {
+        let length = span.end - span.start;
+        match united.last_mut().filter(|last| span.start < last.end) {
+            Some(last) => {
+                last.end = last.end.max(span.end);
+                if length > longest {
+                    (last.kind, longest) = (span.kind, length);
+                }
+            }
+            None => {
+                united.push(span);
+                longest = length;
+            }
+        }
+    }
+    united
+}
+
+fn marks_of(text: &str) -> u8 {
+    text.bytes().fold(0, |marks, byte| marks | mark_of(byte))
+}
+
+fn find_as_written(text: &str, marks: u8) -> Vec<Span> {
     let bytes = text.as_bytes();
-    let marks = bytes.iter().fold(0, |marks, byte| marks | mark_of(*byte));
     let mut spans = Vec::new();
     if marks & (DIGITS | SIGNS | AT_SIGNS) == 0 {
         return spans;
@@ -320,15 +370,20 @@ fn percent(candidate: &mut Candidate<'_>) -> Found {
 /// Which finders can have something to do.
 #[inline]
 const fn mark_of(byte: u8) -> u8 {
-    match byte {
-        b'0'..=b'9' => DIGITS,
-        b'@' | b'%' | b'&' | b'(' | b'[' | 0xEF => AT_SIGNS,
-        b'\\' => AT_SIGNS | SIGNS,
-        b':' | b'=' | b'/' | b'-' => SIGNS,
-        _ => 0,
-    }
+    let disguise = if may_disguise(byte) { DISGUISES } else { 0 };
+    disguise
+        | match byte {
+            b'0'..=b'9' => DIGITS,
+            b'@' | b'%' | b'&' | b'(' | b'[' | 0xEF => AT_SIGNS,
+            b'\\' => AT_SIGNS | SIGNS,
+            b':' | b'=' | b'/' | b'-' => SIGNS,
+            _ => 0,
+        }
 }
 
 const DIGITS: u8 = 1;
 const AT_SIGNS: u8 = 2;
 const SIGNS: u8 = 4;
+const DISGUISES: u8 = 8;
+/// Disguises over disguises that are undone.
+const READINGS_MAX: usize = 4;
