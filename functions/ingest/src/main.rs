@@ -10,7 +10,7 @@ use aws::{
 };
 use ingest::{Ingest, config::Config, router};
 use lambda_http::{Error, run};
-use ports::clock::{Entropy, SystemClock};
+use ports::clock::{SystemClock, SystemEntropy};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -22,7 +22,7 @@ async fn start() -> Result<(), Error> {
     let config = Config::read(variable)?;
     let resources = Resources::read(NEEDED, variable)?;
     let cloud = Cloud::new(&Access::read(variable)?, resources);
-    run(router(Arc::new(Ingest::new(cloud, SystemClock, System, config)))).await
+    run(router(Arc::new(Ingest::new(cloud, SystemClock, SystemEntropy, config)))).await
 }
 
 const NEEDED: &[Resource] = &[
@@ -34,18 +34,3 @@ const NEEDED: &[Resource] = &[
     Resource::Stream,
     Resource::PseudonymSecret,
 ];
-
-/// The system's random bytes.
-struct System;
-
-impl Entropy for System {
-    fn bytes(&self) -> [u8; 16] {
-        let mut bytes = [0; 16];
-        #[expect(
-            clippy::expect_used,
-            reason = "without random bytes no id is unpredictable: better none"
-        )]
-        getrandom::fill(&mut bytes).expect("the system gives random bytes");
-        bytes
-    }
-}

@@ -34,14 +34,7 @@ async fn key(corner: &Corner) -> String {
     let cloud = corner.cloud();
     cloud.create(&org).await.unwrap();
     let key = ApiKey::new([1; 16], [2; 32]);
-    let record = ApiKeyRecord {
-        key_id: key.key_id().to_owned(),
-        secret_hash: key.secret_hash(),
-        orgs: vec![org],
-        scopes: vec![Scope::Ingest],
-        created_at: standin::now(),
-        revoked_at: None,
-    };
+    let record = ApiKeyRecord::of(&key, vec![org], &[Scope::Ingest], standin::now());
     cloud.put(&record).await.unwrap();
     key.reveal()
 }

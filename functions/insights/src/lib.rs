@@ -11,7 +11,7 @@
 //! - [`listening`]: what is asked and told where a session's context is listened to
 //! - `stream` (feature `websocket`): a session's context as it changes
 //! - `problem`: every refusal, mapped to its status in one place
-//! - `config`, `lambda`, `random` (feature `lambda`): the entry point
+//! - `config`, `lambda` (feature `lambda`): the entry point
 //! - `standalone` (feature `sqlite`): over the embedded store, as a server that lives on
 
 mod auth;
@@ -31,8 +31,6 @@ mod parameters;
 mod preferences;
 mod problem;
 mod query;
-#[cfg(feature = "lambda")]
-pub mod random;
 mod replay;
 #[cfg(feature = "sqlite")]
 pub mod standalone;

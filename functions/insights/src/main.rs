@@ -9,9 +9,12 @@ use aws::{
     resources::{Resource, Resources},
 };
 use axum::Router;
-use insights::{CursorKey, Insights, config::Place, lambda::Door, random::System, router};
+use insights::{CursorKey, Insights, config::Place, lambda::Door, router};
 use lambda_http::{Error, Request, run, service_fn};
-use ports::{PortResult, clock::SystemClock};
+use ports::{
+    PortResult,
+    clock::{SystemClock, SystemEntropy},
+};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -23,7 +26,7 @@ async fn start() -> Result<(), Error> {
     match Place::read(variable)? {
         Place::Lambda => {
             let cloud = Cloud::new(&Access::read(variable)?, Resources::read(NEEDED, variable)?);
-            let (cloud, door) = (&cloud, &Door::new(SystemClock, System));
+            let (cloud, door) = (&cloud, &Door::new(SystemClock, SystemEntropy));
             run(service_fn(async |request: Request| {
                 Ok::<_, Error>(door.answer(request, open(cloud)).await)
             }))
@@ -31,7 +34,7 @@ async fn start() -> Result<(), Error> {
         }
         #[cfg(feature = "sqlite")]
         Place::Directory { path, listen } => {
-            Ok(insights::standalone::serve(&path, listen, System).await?)
+            Ok(insights::standalone::serve(&path, listen, SystemEntropy).await?)
         }
         #[cfg(not(feature = "sqlite"))]
         Place::Directory { .. } => {
@@ -42,7 +45,7 @@ async fn start() -> Result<(), Error> {
 
 async fn open(cloud: &Cloud) -> PortResult<Router> {
     let cursors = CursorKey::new(*cloud.cursor_key().await?);
-    let app = Insights::new(cloud.clone(), SystemClock, System, cursors);
+    let app = Insights::new(cloud.clone(), SystemClock, SystemEntropy, cursors);
     Ok(router(Arc::new(app)))
 }
 

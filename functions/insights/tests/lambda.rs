@@ -44,14 +44,7 @@ async fn key<W: Organisations + ApiKeys>(world: &W) -> String {
     let org = OrgId::parse("acme").unwrap();
     world.create(&org).await.unwrap();
     let key = ApiKey::new([1; 16], [2; 32]);
-    let record = ApiKeyRecord {
-        key_id: key.key_id().to_owned(),
-        secret_hash: key.secret_hash(),
-        orgs: vec![org],
-        scopes: vec![Scope::Read],
-        created_at: standin::now(),
-        revoked_at: None,
-    };
+    let record = ApiKeyRecord::of(&key, vec![org], &[Scope::Read], standin::now());
     world.put(&record).await.unwrap();
     key.reveal()
 }

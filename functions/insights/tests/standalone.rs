@@ -53,14 +53,7 @@ fn without_a_table_the_directory_is_served_on_loopback_and_ends_when_it_is_told_
         let org = OrgId::parse("acme").unwrap();
         store.create(&org).await.unwrap();
         let key = ApiKey::new([1; 16], [2; 32]);
-        let record = ApiKeyRecord {
-            key_id: key.key_id().to_owned(),
-            secret_hash: key.secret_hash(),
-            orgs: vec![org],
-            scopes: vec![Scope::Read],
-            created_at: standin::now(),
-            revoked_at: None,
-        };
+        let record = ApiKeyRecord::of(&key, vec![org], &[Scope::Read], standin::now());
         store.put(&record).await.unwrap();
 
         let (mut child, address) = serve(directory.path());

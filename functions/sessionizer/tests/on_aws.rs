@@ -16,26 +16,26 @@ use friction::{cells::CellKind, policy::SessionPolicy};
 use ports::{
     chance::Chance,
     clock::{Clock, SystemClock},
-    faulty::{FaultPlan, Faulty, Rates},
+    faulty::{FaultPlan, Faulty, Hands, Rates},
     sessions::{IncidentQuery, SessionQuery, Sessions as _, Span, Understanding},
 };
 use serde_json::{Value, json};
 use sessionizer::Sessionizer;
 use standin::Corner;
 
-use self::common::{ALL, Hand, batch, click, day};
+use self::common::{ALL, batch, click, day};
 
 struct World<W> {
     world: W,
-    clock: Hand,
+    clock: Hands,
     plan: FaultPlan,
-    sessionizer: Sessionizer<Faulty<W>, Hand>,
+    sessionizer: Sessionizer<Faulty<W>, Hands>,
 }
 
 impl<W: sessionizer::World + Understanding + Clone> World<W> {
-    fn new(world: W, clock: &Hand, plan: FaultPlan) -> Self {
+    fn new(world: W, clock: &Hands, plan: FaultPlan) -> Self {
         // Each begins at the same time.
-        let clock = Hand::at(clock.now());
+        let clock = Hands::at(clock.now());
         let faulty = Faulty::new(world.clone(), plan.clone());
         let sessionizer = Sessionizer::new(faulty, clock.clone(), SessionPolicy::nine_days());
         Self { world, clock, plan, sessionizer }
@@ -84,17 +84,17 @@ impl<W: sessionizer::World + Understanding + Clone> World<W> {
     }
 }
 
-async fn embedded(clock: &Hand) -> (World<Store>, tempfile::TempDir) {
+async fn embedded(clock: &Hands) -> (World<Store>, tempfile::TempDir) {
     let (store, directory) = common::store(clock, &["acme"]).await;
     (World::new(store, clock, FaultPlan::none()), directory)
 }
 
-async fn on_aws(clock: &Hand, plan: FaultPlan) -> World<aws::Cloud> {
+async fn on_aws(clock: &Hands, plan: FaultPlan) -> World<aws::Cloud> {
     World::new(Corner::open().await.cloud(), clock, plan)
 }
 
 /// Events of three weeks of use, some of them late, repeated, or both, in batches as they come.
-fn weeks(clock: &Hand, seed: u64) -> Vec<Vec<Value>> {
+fn weeks(clock: &Hands, seed: u64) -> Vec<Vec<Value>> {
     let mut chance = Chance::of(seed);
     let mut batches = Vec::new();
     for round in 0..6_u32 {
@@ -149,14 +149,14 @@ fn aws_and_one_machine_say_the_same_byte_by_byte() {
                 one_machine.takes(&events).await;
                 aws.takes(&events).await;
                 for world_clock in [&one_machine.clock, &aws.clock] {
-                    world_clock.pass(40 * MINUTE_MS);
+                    world_clock.forward(40 * MINUTE_MS);
                 }
                 one_machine.sweeps().await;
                 aws.sweeps().await;
                 let (said, expected) = (aws.says(&span).await, one_machine.says(&span).await);
                 assert_eq!(said, expected, "seed {seed}");
                 for world_clock in [&one_machine.clock, &aws.clock] {
-                    world_clock.pass(80 * MINUTE_MS);
+                    world_clock.forward(80 * MINUTE_MS);
                 }
             }
             one_machine.sweeps().await;
@@ -178,8 +178,8 @@ fn two_sweepers_close_each_session_once() {
         let shared = on_aws(&clock, FaultPlan::none()).await;
         alone.takes(&day(clock.now())).await;
         shared.takes(&day(clock.now())).await;
-        alone.clock.pass(3 * HOUR_MS);
-        shared.clock.pass(3 * HOUR_MS);
+        alone.clock.forward(3 * HOUR_MS);
+        shared.clock.forward(3 * HOUR_MS);
         alone.sweeps().await;
         let (one, other) =
             tokio::join!(shared.sessionizer.sweep(ALL, None), shared.sessionizer.sweep(ALL, None));
@@ -198,7 +198,7 @@ fn a_sweeper_that_dies_anywhere_changes_nothing_in_the_end() {
         let span = span(&clock);
         let (healthy, _directory) = embedded(&clock).await;
         healthy.takes(&day(clock.now())).await;
-        healthy.clock.pass(3 * HOUR_MS);
+        healthy.clock.forward(3 * HOUR_MS);
         healthy.sweeps().await;
         let says = healthy.says(&span).await;
         let mut deaths = 0;
@@ -207,7 +207,7 @@ fn a_sweeper_that_dies_anywhere_changes_nothing_in_the_end() {
         loop {
             let world = on_aws(&clock, FaultPlan::none()).await;
             world.takes(&day(clock.now())).await;
-            world.clock.pass(3 * HOUR_MS);
+            world.clock.forward(3 * HOUR_MS);
             let finished = dies_after(polls, world.sessionizer.sweep(ALL, None)).await.is_some();
             world.sweeps().await;
             assert_eq!(world.says(&span).await, says, "after {polls} polls");
@@ -229,7 +229,7 @@ fn a_world_that_fails_now_and_then_only_takes_longer() {
         let span = span(&clock);
         let (healthy, _directory) = embedded(&clock).await;
         healthy.takes(&day(clock.now())).await;
-        healthy.clock.pass(3 * HOUR_MS);
+        healthy.clock.forward(3 * HOUR_MS);
         healthy.sweeps().await;
         let says = healthy.says(&span).await;
         for seed in 0..10 {
@@ -237,7 +237,7 @@ fn a_world_that_fails_now_and_then_only_takes_longer() {
             let world = on_aws(&clock, FaultPlan::seeded(seed, rates)).await;
             let records = batch(&day(clock.now()), world.clock.now());
             while world.sessionizer.handle(&records).await.unwrap() != PartialBatchAnswer::done() {}
-            world.clock.pass(3 * HOUR_MS);
+            world.clock.forward(3 * HOUR_MS);
             for _ in 0..8 {
                 drop(world.sessionizer.sweep(ALL, None).await);
             }
@@ -264,12 +264,12 @@ async fn dies_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<
 }
 
 /// Now, in whole minutes: what is long ago is not kept by AWS.
-fn recently() -> Hand {
+fn recently() -> Hands {
     let now = SystemClock.now();
-    Hand::at(now.plus_ms(-now.ms().rem_euclid(MINUTE_MS) - 12 * HOUR_MS))
+    Hands::at(now.plus_ms(-now.ms().rem_euclid(MINUTE_MS) - 12 * HOUR_MS))
 }
 
-fn span(clock: &Hand) -> Span {
+fn span(clock: &Hands) -> Span {
     let (from, to) = (clock.now().plus_ms(-9 * DAY_MS), clock.now().plus_ms(3 * DAY_MS));
     Span { org: "acme".parse().unwrap(), product: None, from, to }
 }

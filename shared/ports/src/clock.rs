@@ -26,6 +26,24 @@ impl Clock for SystemClock {
     }
 }
 
+/// The machine's random bytes. Without them there is a panic: an id that may repeat would hide another event.
+#[cfg(feature = "random")]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemEntropy;
+
+#[cfg(feature = "random")]
+impl Entropy for SystemEntropy {
+    fn bytes(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        #[expect(
+            clippy::expect_used,
+            reason = "without random bytes no id is unpredictable: better none"
+        )]
+        getrandom::fill(&mut bytes).expect("the system gives random bytes");
+        bytes
+    }
+}
+
 impl<C: Clock> Clock for &C {
     fn now(&self) -> Timestamp {
         (*self).now()

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use contract::{OrgId, Timestamp};
-use domain::{api_key::Scope, pseudonym::Pseudonymiser, seal::SealKey};
+use domain::{
+    api_key::{ApiKey, Scope},
+    pseudonym::Pseudonymiser,
+    seal::SealKey,
+};
 
 use crate::PortResult;
 
@@ -35,6 +39,21 @@ pub struct ApiKeyRecord {
     pub created_at: Timestamp,
     /// When it stopped being valid.
     pub revoked_at: Option<Timestamp>,
+}
+
+impl ApiKeyRecord {
+    /// What is kept of a key that is made now.
+    #[must_use]
+    pub fn of(key: &ApiKey, orgs: Vec<OrgId>, scopes: &[Scope], now: Timestamp) -> Self {
+        Self {
+            key_id: key.key_id().to_owned(),
+            secret_hash: key.secret_hash(),
+            orgs,
+            scopes: scopes.to_vec(),
+            created_at: now,
+            revoked_at: None,
+        }
+    }
 }
 
 /// Callers' keys.

@@ -1,9 +1,6 @@
 //! People who do all sorts of things, sessions that are made of it by and by, and the insights API over them.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
-};
+use std::sync::Arc;
 
 use axum::{Router, body::Body, http::Request};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -19,7 +16,8 @@ use http_body_util::BodyExt as _;
 use insights::{CursorKey, Insights, router};
 use ports::{
     bus::Announcement,
-    clock::{Clock, Entropy, SystemClock},
+    clock::{Clock as _, SystemClock},
+    faulty::{Counter, Hands},
     keys::{ApiKeyRecord, ApiKeys as _},
     reference::Organisations as _,
     sessions::Lane,
@@ -42,29 +40,10 @@ pub(crate) struct World {
     _directory: TempDir,
 }
 
-/// A clock that moves when it is told to.
-#[derive(Debug)]
-pub(crate) struct Hands(AtomicI64);
-
-impl Clock for Hands {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_ms(self.0.load(Ordering::SeqCst))
-    }
-}
-
-#[derive(Debug)]
-struct Zeros;
-
-impl Entropy for Zeros {
-    fn bytes(&self) -> [u8; 16] {
-        [0; 16]
-    }
-}
-
 impl World {
     pub(crate) async fn open() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let clock = Arc::new(Hands(AtomicI64::new(now().ms())));
+        let clock = Arc::new(Hands::at(now()));
         let options = Options {
             durability: Durability::Relaxed,
             clock: Arc::<Hands>::clone(&clock),
@@ -74,17 +53,10 @@ impl World {
         let org = OrgId::parse("acme").unwrap();
         store.create(&org).await.unwrap();
         let key = ApiKey::new([1; 16], [1; 32]);
-        let record = ApiKeyRecord {
-            key_id: key.key_id().to_owned(),
-            secret_hash: key.secret_hash(),
-            orgs: vec![org],
-            scopes: vec![Scope::Read],
-            created_at: Timestamp::from_ms(0),
-            revoked_at: None,
-        };
+        let record = ApiKeyRecord::of(&key, vec![org], &[Scope::Read], Timestamp::from_ms(0));
         store.put(&record).await.unwrap();
         let cursors = CursorKey::new([7; 32]);
-        let api = Insights::new(store.clone(), Arc::clone(&clock), Zeros, cursors);
+        let api = Insights::new(store.clone(), Arc::clone(&clock), Counter::default(), cursors);
         let policy = SessionPolicy::whole_horizon();
         Self {
             sessionizer: Sessionizer::new(store.clone(), Arc::clone(&clock), policy),
@@ -103,7 +75,7 @@ impl World {
         for part in [first, second] {
             let part = part.into_iter().map(|(_, event)| event.clone()).collect();
             self.sessionizer.take_events(part).await.unwrap();
-            self.clock.0.fetch_add(2 * HOUR_MS, Ordering::SeqCst);
+            self.clock.forward(2 * HOUR_MS);
             let report = self.sessionizer.sweep(Lane { index: 0, of: 1 }, None).await.unwrap();
             assert_eq!((report.failed, report.stale), (0, 0));
         }

@@ -4,11 +4,10 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 
-use contract::Timestamp;
 use domain::{
     api_key::{ApiKey, Scope},
     counters::{Cell, Count},
@@ -19,8 +18,8 @@ use domain::{
 use embedded::{Durability, Options, Store};
 use ports::{
     chance::Chance,
-    clock::{Clock, Entropy},
-    faulty::Faulty,
+    clock::{Clock as _, Entropy},
+    faulty::{Faulty, Hands},
     keys::{ApiKeyRecord, ApiKeys},
     reference::Organisations,
 };
@@ -64,26 +63,6 @@ impl Variant for Honest {
 
     fn world(&self, base: Base) -> Base {
         base
-    }
-}
-
-/// A clock that moves when it is told to.
-#[derive(Debug, Clone)]
-pub(crate) struct Hands(Arc<AtomicI64>);
-
-impl Hands {
-    pub(crate) fn noon() -> Self {
-        Self(Arc::new(AtomicI64::new(START_MS)))
-    }
-
-    pub(crate) fn forward(&self, ms: usize) {
-        self.0.fetch_add(i64::try_from(ms).unwrap(), Ordering::SeqCst);
-    }
-}
-
-impl Clock for Hands {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_ms(self.0.load(Ordering::SeqCst))
     }
 }
 
@@ -152,14 +131,12 @@ pub(crate) async fn prepare(store: &Store, clock: &Hands) -> String {
         store.create(&org(name)).await.unwrap();
     }
     let key = ApiKey::new([7; 16], [9; 32]);
-    let record = ApiKeyRecord {
-        key_id: key.key_id().to_owned(),
-        secret_hash: key.secret_hash(),
-        orgs: ORGS.iter().map(|name| org(name)).collect(),
-        scopes: vec![Scope::Ingest],
-        created_at: clock.now(),
-        revoked_at: None,
-    };
+    let record = ApiKeyRecord::of(
+        &key,
+        ORGS.iter().map(|name| org(name)).collect(),
+        &[Scope::Ingest],
+        clock.now(),
+    );
     store.put(&record).await.unwrap();
     key.reveal()
 }
@@ -179,5 +156,6 @@ pub(crate) fn sending() -> batcher::Settings {
 }
 
 /// 2026-02-13T12:00:00Z.
-const START_MS: i64 = 1_770_984_000_000;
+/// A noon.
+pub(crate) const START_MS: i64 = 1_770_984_000_000;
 const SIGNING: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";

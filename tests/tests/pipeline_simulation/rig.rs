@@ -11,7 +11,7 @@ use ports::{
     accounts::Accounts,
     chance::Chance,
     clock::Clock,
-    faulty::{FaultPlan, Faulty, Pause, Rates},
+    faulty::{FaultPlan, Faulty, Hands, Pause, Rates},
     stream::{EventStream, StreamRecord},
 };
 use processor::Processor;
@@ -26,7 +26,7 @@ use crate::{
     connector::{Hostile, Hostility},
     invariants::{Broken, ReadShard, Remains, garbage, is_broken},
     parts::{
-        Base, Dice, Forced, Function, Hands, Variant, credentials, directory, open, prepare,
+        Base, Dice, Forced, Function, START_MS, Variant, credentials, directory, open, prepare,
         sending,
     },
 };
@@ -125,7 +125,7 @@ struct Rig<V: Variant> {
 impl<V: Variant> Rig<V> {
     async fn new(script: &Script) -> Self {
         let mut chance = Chance::of(script.seed);
-        let clock = Hands::noon();
+        let clock = Hands::at(Timestamp::from_ms(START_MS));
         let directory = directory();
         let store = open(&directory, &clock, 1 + chance.below(3));
         let api_key = prepare(&store, &clock).await;
@@ -242,7 +242,7 @@ impl<V: Variant> Rig<V> {
         tasks.push(Box::pin(async move {
             for leap in leaps {
                 Pause::default().await;
-                clock.forward(leap);
+                clock.forward(i64::try_from(leap).unwrap());
             }
             Done::Time
         }));

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicI64, AtomicU64, Ordering},
+    atomic::{AtomicU64, Ordering},
 };
 
 use batcher::{
@@ -24,7 +24,8 @@ use domain::{
 use embedded::{Durability, Options, Store};
 use ports::{
     accounts::Accounts,
-    clock::{Clock, Entropy},
+    clock::{Clock as _, Entropy},
+    faulty::Hands,
     staging::Staging,
     stream::StreamSource,
 };
@@ -35,22 +36,6 @@ pub(crate) const MINUTE: i64 = 60_000;
 pub(crate) const HOUR: i64 = 60 * MINUTE;
 pub(crate) const TICK: i64 = 5 * MINUTE;
 pub(crate) const SIGNING: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-
-/// A clock that moves when it is told to.
-#[derive(Debug, Clone)]
-pub(crate) struct Hands(Arc<AtomicI64>);
-
-impl Hands {
-    pub(crate) fn forward(&self, ms: i64) {
-        self.0.fetch_add(ms, Ordering::SeqCst);
-    }
-}
-
-impl Clock for Hands {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_ms(self.0.load(Ordering::SeqCst))
-    }
-}
 
 /// Chance that is the same in every run.
 #[derive(Debug, Clone, Default)]
@@ -78,7 +63,7 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn new(quirks: Quirks) -> Self {
-        let clock = Hands(Arc::new(AtomicI64::new(1_760_000_000_000)));
+        let clock = Hands::at(Timestamp::from_ms(1_760_000_000_000));
         let directory = tempfile::tempdir().unwrap();
         let options = Options {
             durability: Durability::Relaxed,

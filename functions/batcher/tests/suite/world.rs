@@ -18,10 +18,9 @@ use ports::{
         Settlement,
     },
     endpoint::{ConnectorSecrets, DeliveryRequest, Endpoint, Freshness},
+    faulty::Hands,
     staging::{Staged, Staging},
 };
-
-use crate::rig::Hands;
 
 type Happening = Pin<Box<dyn Future<Output = ()> + Send>>;
 

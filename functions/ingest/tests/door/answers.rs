@@ -152,7 +152,7 @@ async fn a_key_that_sends_too_much_is_told_to_wait_and_nothing_of_it_is_stored()
     assert_eq!(limited.json()["retryAfter"], 1);
     assert_eq!(world.records().await.len(), 500);
     assert_eq!(one.clone().key(&world.keys.acme_new).send(world.address).await.status, 202);
-    world.clock.forward_ms(1_000);
+    world.clock.forward(1_000);
     assert_eq!(one.key(&world.keys.acme).send(world.address).await.counts(), [0, 1, 0]);
 }
 
@@ -161,7 +161,7 @@ async fn a_key_stops_working_when_it_is_revoked() {
     let world = World::open().await;
     let request = Request::batch(batch(&[event("k", json!({}))])).key(&world.keys.acme_new);
     assert_eq!(request.send(world.address).await.status, 202);
-    world.clock.forward_ms(60_000);
+    world.clock.forward(60_000);
     assert_eq!(request.send(world.address).await.status, 401);
 }
 

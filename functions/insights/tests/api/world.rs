@@ -1,13 +1,6 @@
 //! An API over the embedded store, behind a real server, with a clock that tests own and people who press buttons.
 
-use std::{
-    collections::BTreeSet,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
-    },
-};
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
 
 use contract::{
     Event, OrgId, Timestamp,
@@ -18,8 +11,7 @@ use embedded::{Durability, Options, Store};
 use friction::{owner::actor_slot, policy::SessionPolicy};
 use insights::{CursorKey, Insights, router};
 use ports::{
-    clock::{Clock, Entropy},
-    faulty::{FaultPlan, Faulty},
+    faulty::{Counter, FaultPlan, Faulty, Hands},
     keys::{ApiKeyRecord, ApiKeys as _},
     reference::Organisations as _,
     sessions::Lane,
@@ -65,30 +57,10 @@ pub(crate) struct Keys {
     pub(crate) unknown: String,
 }
 
-/// A clock that moves when it is told to.
-#[derive(Debug)]
-pub(crate) struct Hands(AtomicI64);
-
-impl Clock for Hands {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_ms(self.0.load(Ordering::SeqCst))
-    }
-}
-
-/// Never the same bytes twice.
-#[derive(Debug, Default)]
-struct Counter(AtomicU64);
-
-impl Entropy for Counter {
-    fn bytes(&self) -> [u8; 16] {
-        u128::from(self.0.fetch_add(1, Ordering::SeqCst)).to_be_bytes()
-    }
-}
-
 impl World {
     pub(crate) async fn open() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let clock = Arc::new(Hands(AtomicI64::new(NOW_MS)));
+        let clock = Arc::new(Hands::at(Timestamp::from_ms(NOW_MS)));
         let options = Options {
             durability: Durability::Relaxed,
             clock: Arc::<Hands>::clone(&clock),
@@ -140,7 +112,7 @@ impl World {
     }
 
     pub(crate) fn forward(&self, ms: i64) {
-        self.clock.0.fetch_add(ms, Ordering::SeqCst);
+        self.clock.forward(ms);
     }
 
     /// Asks with a key.
@@ -182,14 +154,13 @@ impl Keys {
     async fn put(store: &Store) -> Self {
         let record = async |number: u8, orgs: &[&str], scope: Scope, revoked_at: Option<i64>| {
             let key = ApiKey::new([number; 16], [number; 32]);
-            let record = ApiKeyRecord {
-                key_id: key.key_id().to_owned(),
-                secret_hash: key.secret_hash(),
-                orgs: orgs.iter().map(|name| org(name)).collect(),
-                scopes: vec![scope],
-                created_at: Timestamp::from_ms(0),
-                revoked_at: revoked_at.map(Timestamp::from_ms),
-            };
+            let record = ApiKeyRecord::of(
+                &key,
+                orgs.iter().map(|name| org(name)).collect(),
+                &[scope],
+                Timestamp::from_ms(0),
+            );
+            let record = ApiKeyRecord { revoked_at: revoked_at.map(Timestamp::from_ms), ..record };
             store.put(&record).await.unwrap();
             key.reveal()
         };

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
+    atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 use aws::{access::Access, connections::Connections};
@@ -14,8 +14,8 @@ use friction::{context::ContextState, owner::Owner, policy::SessionPolicy};
 use live::Live;
 use ports::{
     bus::{Announcement, AnnouncementKind},
-    clock::Clock,
-    faulty::{FaultPlan, Faulty},
+    clock::Clock as _,
+    faulty::{FaultPlan, Faulty, Hands},
     keys::{ApiKeyRecord, ApiKeys as _},
     reference::Organisations as _,
     sessions::{Lane, SessionQuery, Span, Understanding as _},
@@ -30,26 +30,6 @@ use tempfile::TempDir;
 
 /// 2025-10-09, 08:53:20 UTC.
 pub(crate) const NOW_MS: i64 = 1_760_000_000_000;
-
-/// A clock that moves when it is told to.
-#[derive(Debug)]
-pub(crate) struct Hands(AtomicI64);
-
-impl Hands {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(AtomicI64::new(NOW_MS)))
-    }
-
-    pub(crate) fn forward(&self, ms: i64) {
-        self.0.fetch_add(ms, Ordering::SeqCst);
-    }
-}
-
-impl Clock for Hands {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_ms(self.0.load(Ordering::SeqCst))
-    }
-}
 
 /// The handler as tests run it.
 pub(crate) type Handler<L> = Live<Faulty<Store>, L, Arc<Hands>>;
@@ -83,7 +63,7 @@ pub(crate) struct Keys {
 impl Ground {
     pub(crate) async fn open() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let clock = Hands::new();
+        let clock = Arc::new(Hands::at(Timestamp::from_ms(NOW_MS)));
         let options = Options {
             durability: Durability::Relaxed,
             clock: Arc::<Hands>::clone(&clock),
@@ -154,14 +134,12 @@ impl Keys {
     async fn put(store: &Store) -> Self {
         let record = async |number: u8, orgs: &[&str], scope: Scope| {
             let key = ApiKey::new([number; 16], [number; 32]);
-            let record = ApiKeyRecord {
-                key_id: key.key_id().to_owned(),
-                secret_hash: key.secret_hash(),
-                orgs: orgs.iter().map(|name| org(name)).collect(),
-                scopes: vec![scope],
-                created_at: Timestamp::from_ms(0),
-                revoked_at: None,
-            };
+            let record = ApiKeyRecord::of(
+                &key,
+                orgs.iter().map(|name| org(name)).collect(),
+                &[scope],
+                Timestamp::from_ms(0),
+            );
             store.put(&record).await.unwrap();
             key.reveal()
         };

@@ -81,14 +81,7 @@ pub(crate) async fn create<W: ApiKeys + Organisations>(
     }
     let key = ApiKey::new(id, secret);
     Organisations::create(world, org).await?;
-    let record = ApiKeyRecord {
-        key_id: key.key_id().to_owned(),
-        secret_hash: key.secret_hash(),
-        orgs: vec![org.clone()],
-        scopes: scopes.to_vec(),
-        created_at: now,
-        revoked_at: None,
-    };
+    let record = ApiKeyRecord::of(&key, vec![org.clone()], scopes, now);
     ApiKeys::put(world, &record).await?;
     Ok(CreatedKey {
         key_id: record.key_id,

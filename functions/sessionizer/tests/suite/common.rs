@@ -1,38 +1,15 @@
 //! A clock that is moved by hand, a store that goes by it, and traffic.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
-};
+use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use contract::{Timestamp, kinesis::RecordBatch, limits::HOUR_MS};
 use embedded::{Durability, Options, Store};
-use ports::{clock::Clock, reference::Organisations as _, sessions::Lane};
+use ports::{faulty::Hands, reference::Organisations as _, sessions::Lane};
 use serde_json::{Value, json};
 
-/// A clock that is moved by hand.
-#[derive(Debug, Clone)]
-pub(crate) struct Hand(Arc<AtomicI64>);
-
-impl Clock for Hand {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_ms(self.0.load(Ordering::SeqCst))
-    }
-}
-
-impl Hand {
-    pub(crate) fn at(now: Timestamp) -> Self {
-        Self(Arc::new(AtomicI64::new(now.ms())))
-    }
-
-    pub(crate) fn pass(&self, ms: i64) {
-        self.0.fetch_add(ms, Ordering::SeqCst);
-    }
-}
-
 /// An empty store that goes by `clock` and knows the organisations.
-pub(crate) async fn store(clock: &Hand, orgs: &[&str]) -> (Store, tempfile::TempDir) {
+pub(crate) async fn store(clock: &Hands, orgs: &[&str]) -> (Store, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let options = Options {
         durability: Durability::Relaxed,

@@ -9,23 +9,19 @@ use friction::{
     rules::FlowNames,
 };
 use ports::{
-    faulty::{Fault, FaultPlan, Faulty, Rates},
+    faulty::{Fault, FaultPlan, Faulty, Hands, Rates},
     sessions::{Amendments as _, Span, Sums as _},
 };
 use serde_json::json;
 use sessionizer::{CompactReport, Sessionizer};
 
-use crate::{
-    NOW_MS,
-    common::{self, Hand},
-    dies_after,
-};
+use crate::{NOW_MS, common, dies_after};
 
 struct World {
     store: Store,
-    clock: Hand,
+    clock: Hands,
     plan: FaultPlan,
-    sessionizer: Sessionizer<Faulty<Store>, Hand>,
+    sessionizer: Sessionizer<Faulty<Store>, Hands>,
     _directory: tempfile::TempDir,
 }
 
@@ -36,7 +32,7 @@ impl World {
     }
 
     async fn with(plan: FaultPlan, count: usize) -> Self {
-        let clock = Hand::at(Timestamp::from_ms(NOW_MS));
+        let clock = Hands::at(Timestamp::from_ms(NOW_MS));
         let orgs = ["acme", "bolt"];
         let (store, directory) = common::store(&clock, &orgs).await;
         for org in orgs {
@@ -122,7 +118,7 @@ async fn compacting_again_does_nothing_until_something_comes_to_the_day() {
     world.store.amend("late", &ways("acme", 1, 260)).await.unwrap();
     let totals = world.totals().await;
     assert_eq!(world.compacts().await.amended, 0, "once a day is enough");
-    world.clock.pass(DAY_MS);
+    world.clock.forward(DAY_MS);
     assert_eq!(world.compacts().await.amended, 3, "that one, and what was today");
     assert_eq!((world.named("acme", 1).await, world.totals().await), (200, totals));
 }

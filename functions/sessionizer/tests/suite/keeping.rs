@@ -12,7 +12,7 @@ use friction::{
     preferences::PreferencesState,
 };
 use ports::{
-    faulty::{Fault, FaultPlan, Faulty},
+    faulty::{Fault, FaultPlan, Faulty, Hands},
     projections::{Projected, Projection, Projections as _},
     reference::Subject,
     sessions::{Heads as _, SessionQuery, Span, Understanding as _},
@@ -22,20 +22,20 @@ use sessionizer::Sessionizer;
 
 use crate::{
     NOW_MS,
-    common::{self, ALL, Hand},
+    common::{self, ALL},
 };
 
 struct World {
     store: Store,
-    clock: Hand,
+    clock: Hands,
     plan: FaultPlan,
-    sessionizer: Sessionizer<Faulty<Store>, Hand>,
+    sessionizer: Sessionizer<Faulty<Store>, Hands>,
     _directory: tempfile::TempDir,
 }
 
 impl World {
     async fn new() -> Self {
-        let clock = Hand::at(Timestamp::from_ms(NOW_MS));
+        let clock = Hands::at(Timestamp::from_ms(NOW_MS));
         let (store, directory) = common::store(&clock, &["acme"]).await;
         let plan = FaultPlan::none();
         let faulty = Faulty::new(store.clone(), plan.clone());
@@ -49,7 +49,7 @@ impl World {
     }
 
     async fn sweeps_after(&self, ms: i64) {
-        self.clock.pass(ms);
+        self.clock.forward(ms);
         let report = self.sessionizer.sweep(ALL, None).await.unwrap();
         assert_eq!((report.failed, report.stale), (0, 0));
     }

@@ -16,7 +16,7 @@ use friction::{
 };
 use ports::{
     clock::Clock,
-    faulty::{Fault, FaultPlan, Faulty, Rates},
+    faulty::{Fault, FaultPlan, Faulty, Hands, Rates},
     sessions::{IncidentQuery, Lane, SessionQuery, Span, Sums as _, Understanding as _},
 };
 use serde_json::{Value, json};
@@ -24,21 +24,21 @@ use sessionizer::Sessionizer;
 
 use crate::{
     NOW_MS,
-    common::{self, ALL, Hand, batch},
+    common::{self, ALL, batch},
     dies_after,
 };
 
 struct World {
     store: Store,
-    clock: Hand,
+    clock: Hands,
     plan: FaultPlan,
-    sessionizer: Sessionizer<Faulty<Store>, Hand>,
+    sessionizer: Sessionizer<Faulty<Store>, Hands>,
     _directory: tempfile::TempDir,
 }
 
 impl World {
     async fn new(plan: FaultPlan) -> Self {
-        let clock = Hand::at(Timestamp::from_ms(NOW_MS));
+        let clock = Hands::at(Timestamp::from_ms(NOW_MS));
         let (store, directory) = common::store(&clock, &["acme"]).await;
         let faulty = Faulty::new(store.clone(), plan.clone());
         let sessionizer = Sessionizer::new(faulty, clock.clone(), SessionPolicy::nine_days());
@@ -92,11 +92,11 @@ async fn a_session_is_closed_when_its_pause_is_long_enough_and_not_before() {
     world.takes(&day()).await;
     world.sweeps().await;
     assert_eq!(world.sessions().await, [], "nothing is due");
-    world.clock.pass(35 * MINUTE_MS - 1);
+    world.clock.forward(35 * MINUTE_MS - 1);
     world.sweeps().await;
     let closed = |held: &StoredSession| held.state == SessionState::Closed;
     assert_eq!(world.sessions().await.iter().filter(|held| closed(held)).count(), 4);
-    world.clock.pass(1);
+    world.clock.forward(1);
     world.sweeps().await;
     assert_eq!(world.sessions().await.iter().filter(|held| closed(held)).count(), 5);
     let ids = world.announced().await;
@@ -108,11 +108,11 @@ async fn an_event_that_comes_late_makes_a_revision_and_a_gap_that_closes_merges(
     let world = World::new(FaultPlan::none()).await;
     let gap = |id: &str, minutes: i64| click(id, 0, minutes * MINUTE_MS - HOUR_MS);
     world.takes(&[gap("a", -50), gap("b", 0)]).await;
-    world.clock.pass(6 * MINUTE_MS);
+    world.clock.forward(6 * MINUTE_MS);
     world.sweeps().await;
     assert_eq!(world.sessions().await.len(), 2);
     world.takes(&[gap("between", -25)]).await;
-    world.clock.pass(6 * MINUTE_MS);
+    world.clock.forward(6 * MINUTE_MS);
     world.sweeps().await;
     let merged = world.sessions().await;
     assert_eq!(merged.len(), 1, "the second session is a part of the first");
@@ -127,7 +127,7 @@ async fn a_task_left_open_is_an_incident_by_the_clock_and_is_taken_back_by_a_lat
     let world = World::new(FaultPlan::none()).await;
     let begun = task("task.started", "t1", 0);
     world.takes(&[begun]).await;
-    world.clock.pass(15 * MINUTE_MS);
+    world.clock.forward(15 * MINUTE_MS);
     world.sweeps().await;
     let query = IncidentQuery {
         span: span(),
@@ -141,12 +141,12 @@ async fn a_task_left_open_is_an_incident_by_the_clock_and_is_taken_back_by_a_lat
         [],
         "at exactly fifteen minutes it may end"
     );
-    world.clock.pass(1_000);
+    world.clock.forward(1_000);
     world.sweeps().await;
     let found = world.store.incidents(&query).await.unwrap();
     assert_eq!(found.len(), 1, "though nothing came");
     world.takes(&[task("task.completed", "t2", 14 * MINUTE_MS)]).await;
-    world.clock.pass(40 * MINUTE_MS);
+    world.clock.forward(40 * MINUTE_MS);
     world.sweeps().await;
     assert_eq!(world.store.incidents(&query).await.unwrap(), []);
     let told = world.announced().await;
@@ -163,10 +163,10 @@ async fn a_sweeper_that_was_away_for_three_hours_says_what_a_punctual_one_says()
         world.takes(&day()).await;
     }
     for _ in 0..180 {
-        punctual.clock.pass(MINUTE_MS);
+        punctual.clock.forward(MINUTE_MS);
         punctual.sweeps().await;
     }
-    away.clock.pass(3 * HOUR_MS);
+    away.clock.forward(3 * HOUR_MS);
     away.sweeps().await;
     assert_eq!(punctual.says().await, away.says().await);
     assert_eq!(sorted(punctual.announced().await), sorted(away.announced().await));
@@ -178,7 +178,7 @@ async fn two_sweepers_close_each_session_once() {
     let shared = World::new(FaultPlan::none().stepwise()).await;
     for world in [&alone, &shared] {
         world.takes(&day()).await;
-        world.clock.pass(3 * HOUR_MS);
+        world.clock.forward(3 * HOUR_MS);
     }
     alone.sweeps().await;
     let (one, other) =
@@ -194,7 +194,7 @@ async fn two_sweepers_close_each_session_once() {
 async fn lanes_share_the_work() {
     let world = World::new(FaultPlan::none()).await;
     world.takes(&day()).await;
-    world.clock.pass(3 * HOUR_MS);
+    world.clock.forward(3 * HOUR_MS);
     let mut closed = 0;
     for index in 0..32 {
         closed += world.sessionizer.sweep(Lane { index, of: 32 }, None).await.unwrap().closed;
@@ -206,14 +206,14 @@ async fn lanes_share_the_work() {
 async fn a_sweeper_that_dies_after_any_await_changes_nothing_in_the_end() {
     let healthy = World::new(FaultPlan::none()).await;
     healthy.takes(&day()).await;
-    healthy.clock.pass(3 * HOUR_MS);
+    healthy.clock.forward(3 * HOUR_MS);
     healthy.sweeps().await;
     let (says, announced) = (healthy.says().await, sorted(healthy.announced().await));
     let mut deaths = 0;
     for polls in 1.. {
         let world = World::new(FaultPlan::none().stepwise()).await;
         world.takes(&day()).await;
-        world.clock.pass(3 * HOUR_MS);
+        world.clock.forward(3 * HOUR_MS);
         let finished = dies_after(polls, world.sessionizer.sweep(ALL, None)).is_some();
         world.sweeps().await;
         assert_eq!(world.says().await, says, "after {polls} polls");
@@ -230,7 +230,7 @@ async fn a_sweeper_that_dies_after_any_await_changes_nothing_in_the_end() {
 async fn a_batch_that_dies_after_any_await_comes_again_and_nothing_is_doubled() {
     let healthy = World::new(FaultPlan::none()).await;
     healthy.takes(&day()).await;
-    healthy.clock.pass(3 * HOUR_MS);
+    healthy.clock.forward(3 * HOUR_MS);
     healthy.sweeps().await;
     let says = healthy.says().await;
     for polls in 1.. {
@@ -238,7 +238,7 @@ async fn a_batch_that_dies_after_any_await_comes_again_and_nothing_is_doubled() 
         let batch = batch(&day(), world.clock.now());
         let finished = dies_after(polls, world.sessionizer.handle(&batch)).is_some();
         world.takes(&day()).await;
-        world.clock.pass(3 * HOUR_MS);
+        world.clock.forward(3 * HOUR_MS);
         world.sweeps().await;
         assert_eq!(world.says().await, says, "after {polls} polls");
         if finished {
@@ -251,7 +251,7 @@ async fn a_batch_that_dies_after_any_await_comes_again_and_nothing_is_doubled() 
 async fn a_world_that_fails_now_and_then_only_takes_longer() {
     let healthy = World::new(FaultPlan::none()).await;
     healthy.takes(&day()).await;
-    healthy.clock.pass(3 * HOUR_MS);
+    healthy.clock.forward(3 * HOUR_MS);
     healthy.sweeps().await;
     let says = healthy.says().await;
     for seed in 0..50 {
@@ -259,7 +259,7 @@ async fn a_world_that_fails_now_and_then_only_takes_longer() {
         let world = World::new(FaultPlan::seeded(seed, rates)).await;
         let records = batch(&day(), world.clock.now());
         while world.sessionizer.handle(&records).await.unwrap() != PartialBatchAnswer::done() {}
-        world.clock.pass(3 * HOUR_MS);
+        world.clock.forward(3 * HOUR_MS);
         for _ in 0..20 {
             drop(world.sessionizer.sweep(ALL, None).await);
         }
@@ -288,7 +288,7 @@ async fn what_is_unreadable_late_or_of_nobody_makes_no_session() {
     refused["consent"] = json!({"analytics": false});
     let late = click("l", 0, -6 * DAY_MS - 1);
     world.takes(&[nobody, refused, late, json!({"what": "is this"})]).await;
-    world.clock.pass(3 * HOUR_MS);
+    world.clock.forward(3 * HOUR_MS);
     world.sweeps().await;
     assert_eq!(world.sessions().await, []);
 }

@@ -267,7 +267,7 @@ async fn a_checkpoint_never_goes_back() {
 async fn the_ways_of_an_event_are_told_in_order() {
     let world = World::new();
     world.submit(vec![Put::Stage(world.friction("f.1"))]).await;
-    world.clock.advance(5);
+    world.clock.forward(5);
     count(&world, "f.1", Booking::Forwarded).await;
     let found = world.store.whereabouts(&event("f.1"), None).await.unwrap();
     assert_eq!((found.len(), found[0].state.as_str()), (1, "pending"));

@@ -53,7 +53,7 @@ async fn one_holds_the_lease_until_it_ends_and_the_next_ones_fence_is_higher() {
     let now = world.now();
     assert_eq!(world.store.acquire(&acme(), now, now.plus_ms(1)).await.unwrap(), None);
     assert!(world.store.renew(&first, now.plus_ms(100_000)).await.unwrap());
-    world.clock.advance(100_000);
+    world.clock.forward(100_000);
     let second = world.lease().await;
     assert_eq!(second.fence, 2);
     assert!(!world.store.renew(&first, world.now().plus_ms(1)).await.unwrap());
@@ -97,7 +97,7 @@ async fn a_stale_or_fenced_form_writes_nothing_and_says_why() {
     let gone = vec![event("f.1"), event("f.9")];
     let stale = FormOutcome::Stale { gone, forwarded: Vec::new() };
     assert_eq!(form(&world, &lease, "000000000002", &["f.1", "f.2", "f.9"]).await, stale);
-    world.clock.advance(90_000);
+    world.clock.forward(90_000);
     let next = world.lease().await;
     assert_eq!((next.next_seq, next.fence), (2, 2));
     assert_eq!(form(&world, &lease, "000000000002", &["f.2"]).await, FormOutcome::Fenced);
@@ -188,7 +188,7 @@ async fn only_what_stays_true_is_settled_after_the_lease_was_lost() {
     stage(&world, &["f.1"]).await;
     let lease = world.lease().await;
     form(&world, &lease, "000000000001", &["f.1"]).await;
-    world.clock.advance(90_000);
+    world.clock.forward(90_000);
     world.lease().await;
     let retry = Settlement::Retry { at: world.now(), counts: true, error: String::new() };
     assert_eq!(settle(&world, &lease, "000000000001", retry).await, SettleOutcome::Fenced);
@@ -229,7 +229,7 @@ async fn an_expired_row_is_pending_until_it_is_rescued_and_parked_after_the_last
     stage(&world, &["f.1"]).await;
     assert_eq!(world.store.expire(world.now()).await.unwrap(), 0);
     for rescues in 1..=RESCUES_MAX + 1 {
-        world.clock.advance(contract::limits::STAGING_TTL_MS);
+        world.clock.forward(contract::limits::STAGING_TTL_MS);
         assert_eq!(world.store.expire(world.now()).await.unwrap(), 1);
         assert_eq!(world.books().await.pending, 1);
         let row = removed_by_ttl(&world).await;

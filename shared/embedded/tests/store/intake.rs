@@ -83,7 +83,7 @@ async fn a_repeated_request_gets_its_first_answers_and_another_body_is_a_conflic
     let other = world.store.submit(submission(2, plain("u.2", 7))).await.unwrap();
     assert_eq!(other, Receipt::Conflict);
     assert_eq!(world.books().await.accepted, 1);
-    world.clock.advance(contract::limits::IDEMPOTENCY_TTL_MS);
+    world.clock.forward(contract::limits::IDEMPOTENCY_TTL_MS);
     let later = world.store.submit(submission(2, plain("u.2", 7))).await.unwrap();
     assert!(matches!(later, Receipt::Stored(_)), "the claim has expired");
 }

@@ -86,7 +86,7 @@ impl Model {
             Step::Answer(answer) => self.answer(answer).await,
             Step::Unpark => self.unpark().await,
             Step::Expire => {
-                self.world.clock.advance(DAY_MS);
+                self.world.clock.forward(DAY_MS);
                 self.world.store.expire(self.world.now()).await.unwrap();
                 self.lease = None;
             }
@@ -164,7 +164,7 @@ impl Model {
         if let Some(lease) = &self.lease {
             return lease.clone();
         }
-        self.world.clock.advance(100_000);
+        self.world.clock.forward(100_000);
         let lease = self.world.lease().await;
         self.lease = Some(lease.clone());
         lease

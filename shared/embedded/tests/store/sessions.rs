@@ -291,24 +291,24 @@ async fn events_of_sessions_go_after_thirty_five_days_and_their_owners_after_eve
         ..world.sweep(&anna).await
     };
     world.commit(sweep).await;
-    world.clock.advance(MARKER_TTL_MS);
+    world.clock.forward(MARKER_TTL_MS);
     assert_eq!(world.store.retain(world.now()).await.unwrap().session_events, 0);
     // A late one is kept as long as those that came when it came.
     world.store.append(&[click(&ben, "u.2", start.plus_ms(5 * DAY_MS))]).await.unwrap();
-    world.clock.advance(10_000);
+    world.clock.forward(10_000);
     let retained = world.store.retain(world.now()).await.unwrap();
     assert_eq!((retained.session_events, retained.understanding), (1_201, 0));
     assert_eq!((world.logged(&anna).await, world.logged(&ben).await), (0, 1));
     assert_eq!((world.rows("owners"), world.found().await), (2, (1, 1, 7)));
-    world.clock.advance(10 * DAY_MS);
+    world.clock.forward(10 * DAY_MS);
     let retained = world.store.retain(world.now()).await.unwrap();
     assert_eq!((retained.session_events, retained.understanding), (1, 1), "and ben");
     assert_eq!(world.rows("owners"), 1);
 
-    world.clock.advance(400 * DAY_MS - MARKER_TTL_MS - 10 * DAY_MS - 10_000);
+    world.clock.forward(400 * DAY_MS - MARKER_TTL_MS - 10 * DAY_MS - 10_000);
     assert_eq!(world.store.retain(world.now()).await.unwrap().understanding, 7, "cells by day");
     assert_eq!(world.found().await, (1, 1, 0));
-    world.clock.advance(1);
+    world.clock.forward(1);
     assert_eq!(world.store.retain(world.now()).await.unwrap().understanding, 3, "with anna");
     assert_eq!((world.rows("owners"), world.found().await), (0, (0, 0, 0)));
 }
@@ -317,7 +317,7 @@ async fn events_of_sessions_go_after_thirty_five_days_and_their_owners_after_eve
 async fn whoever_is_to_be_looked_at_is_not_forgotten() {
     let world = World::new();
     let sweep = world.sweep(&anna()).await;
-    world.clock.advance(1_000 * DAY_MS);
+    world.clock.forward(1_000 * DAY_MS);
     assert_eq!(world.store.retain(world.now()).await.unwrap().understanding, 0);
     let all = Lane { index: 0, of: 1 };
     assert_eq!(world.store.due(all, world.now(), 10).await.unwrap(), [anna()]);
@@ -342,7 +342,7 @@ async fn contexts_go_with_the_events_and_preferences_with_the_sessions() {
     }
     let mut kept = Vec::new();
     for ms in [MARKER_TTL_MS, 1, 400 * DAY_MS - MARKER_TTL_MS - 1, 1] {
-        world.clock.advance(ms);
+        world.clock.forward(ms);
         world.store.retain(world.now()).await.unwrap();
         let mut there = 0;
         for about in &about {
@@ -359,7 +359,7 @@ async fn walking_over_many_owners_takes_several_steps_and_misses_none() {
     let many: Vec<_> =
         (0..1_300).map(|n| click(&owner(&format!("token.{n}")), "u.1", world.now())).collect();
     world.store.append(&many).await.unwrap();
-    world.clock.advance(MARKER_TTL_MS + 1);
+    world.clock.forward(MARKER_TTL_MS + 1);
     let retained = world.store.retain(world.now()).await.unwrap();
     assert_eq!((retained.session_events, retained.understanding), (1_300, 1_300));
     assert_eq!(world.rows("owners"), 0);

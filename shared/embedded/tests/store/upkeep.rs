@@ -18,7 +18,7 @@ async fn stream_records_go_when_every_consumer_has_finished_them_and_they_are_ol
     world.submit((0..1_200).map(|n| plain(&format!("u.{n}"), 1)).collect()).await;
     let shard = world.store.shards().await.unwrap().remove(0);
     let records = world.store.read(&shard, None, 2_000).await.unwrap();
-    world.clock.advance(8 * DAY_MS);
+    world.clock.forward(8 * DAY_MS);
     let gone = async |world: &World| world.store.retain(world.now()).await.unwrap().stream;
     assert_eq!(gone(&world).await, 0, "nobody consumed anything");
     world.store.save("processor", &shard, &records[1_199].sequence).await.unwrap();
@@ -47,9 +47,9 @@ async fn old_events_go_unless_they_are_still_on_their_way() {
     let lease = ports::delivery::Lease { next_seq: 2, ..lease };
     let second = Some(batch("000000000002", &["f.batched"]));
     store.form(&lease, second, &[], world.now()).await.unwrap();
-    world.clock.advance(MARKER_TTL_MS);
+    world.clock.forward(MARKER_TTL_MS);
     assert_eq!(store.retain(world.now()).await.unwrap().events, 0, "not a moment too early");
-    world.clock.advance(1);
+    world.clock.forward(1);
     let retained = store.retain(world.now()).await.unwrap();
     assert_eq!((retained.events, retained.others), (2, 1), "with the receipt");
     assert_eq!(
@@ -69,7 +69,7 @@ async fn walking_through_many_events_takes_several_steps_and_misses_none() {
     for part in 0..3 {
         world.submit((0..700).map(|n| plain(&format!("u.{part}.{n}"), 1)).collect()).await;
     }
-    world.clock.advance(MARKER_TTL_MS + 1);
+    world.clock.forward(MARKER_TTL_MS + 1);
     assert_eq!(world.store.retain(world.now()).await.unwrap().events, 2_100);
     assert_eq!(world.store.retain(world.now()).await.unwrap().events, 0);
 }
@@ -89,9 +89,9 @@ async fn quarantined_records_go_after_fourteen_days() {
         sealed: Vec::new(),
     };
     world.store.hold(&[record]).await.unwrap();
-    world.clock.advance(14 * DAY_MS);
+    world.clock.forward(14 * DAY_MS);
     assert_eq!(world.store.retain(world.now()).await.unwrap().quarantine, 0);
-    world.clock.advance(1);
+    world.clock.forward(1);
     assert_eq!(world.store.retain(world.now()).await.unwrap().quarantine, 1);
 }
 
@@ -110,7 +110,7 @@ async fn an_announcement_is_heard_and_kept_once_under_its_id() {
     assert_eq!(heard.recv().await.unwrap(), announcement);
     let kept = world.store.announcements(0, 9).await.unwrap();
     assert_eq!(kept, [(1, announcement)]);
-    world.clock.advance(8 * DAY_MS);
+    world.clock.forward(8 * DAY_MS);
     assert_eq!(world.store.retain(world.now()).await.unwrap().others, 1);
     assert!(world.store.announcements(0, 9).await.unwrap().is_empty());
 }

@@ -1,9 +1,6 @@
 //! A store in a directory of its own, a clock that stands still until it is told, and events.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
-};
+use std::sync::Arc;
 
 use contract::{
     EventId, OrgId, Timestamp,
@@ -14,8 +11,9 @@ use contract::{
 use embedded::{Options, Store};
 use ports::{
     accounts::Accounts,
-    clock::Clock,
+    clock::Clock as _,
     delivery::{BatchedEvent, Lease, Leases, NewBatch},
+    faulty::Hands,
     intake::{Entry, Intake, Put, Receipt, Submission},
     stream::{Checkpoints, StreamRecord, StreamSource},
 };
@@ -23,22 +21,8 @@ use tempfile::TempDir;
 
 pub(crate) struct World {
     pub(crate) store: Store,
-    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) clock: Arc<Hands>,
     pub(crate) directory: TempDir,
-}
-
-pub(crate) struct ManualClock(AtomicI64);
-
-impl Clock for ManualClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_ms(self.0.load(Ordering::SeqCst))
-    }
-}
-
-impl ManualClock {
-    pub(crate) fn advance(&self, ms: i64) {
-        self.0.fetch_add(ms, Ordering::SeqCst);
-    }
 }
 
 impl World {
@@ -48,7 +32,7 @@ impl World {
 
     pub(crate) fn with(change: impl FnOnce(Options) -> Options) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let clock = Arc::new(ManualClock(AtomicI64::new(START_MS)));
+        let clock = Arc::new(Hands::at(Timestamp::from_ms(START_MS)));
         let options = Options { clock: clock.clone(), ..Options::default() };
         let store = Store::open(directory.path(), change(options)).unwrap();
         Self { store, clock, directory }

@@ -1,11 +1,12 @@
 //! Any implementation of the ports, failing on command: before its effect, after it, or half-way through.
 //!
 //! A [`Faulty`] world and its clones share one [`FaultPlan`]. Every call asks the plan first and names itself
-//! `port.method`, as in `ledger.commit`.
+//! `port.method`, as in `ledger.commit`. [`Hands`] and [`Counter`] are the time and the chance that go with it.
 
 mod counting;
 mod delivery;
 mod door;
+mod hands;
 mod plan;
 mod reading;
 mod sessions;
@@ -15,6 +16,7 @@ mod watches;
 
 use std::{fmt, pin::Pin, sync::Arc};
 
+pub use hands::{Counter, Hands};
 pub use plan::{Fault, FaultPlan, Rates};
 
 pub use crate::steps::{Pause, complete};

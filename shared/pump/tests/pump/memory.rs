@@ -11,7 +11,7 @@ use std::{
 use contract::{Timestamp, kinesis::RecordBatch};
 use ports::{
     PortError, PortResult,
-    clock::Clock,
+    faulty::Hands,
     stream::{Checkpoints, FailedInvocation, OnFailure, SourceRecord, StreamSource},
 };
 use pump::{FunctionError, Settings, StreamFunction};
@@ -140,17 +140,8 @@ impl<A: Fn(&[u64]) -> Result<String, FunctionError> + Send + Sync> StreamFunctio
     }
 }
 
-/// A clock that is set by hand.
-pub(crate) struct Hands(pub(crate) AtomicI64);
-
-impl Clock for Hands {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_ms(self.0.load(Ordering::SeqCst))
-    }
-}
-
 pub(crate) fn at(ms: i64) -> Hands {
-    Hands(AtomicI64::new(ms))
+    Hands::at(Timestamp::from_ms(ms))
 }
 
 pub(crate) fn settings(batch_size: usize) -> Settings {

@@ -129,9 +129,9 @@ async fn a_batch_that_is_not_full_waits_for_its_window() {
     let pump = Pump::new(&stream, &function, &clock, Settings { window_ms: 2_000, ..settings(2) });
     let mut state = ShardState::default();
     assert_eq!(pump.step("shard-0", &mut state).await.unwrap(), Step::Progressed(2));
-    clock.0.store(3_500, Ordering::SeqCst);
+    clock.forward(2_000);
     assert_eq!(pump.step("shard-0", &mut state).await.unwrap(), Step::Gathering(1_500));
-    clock.0.store(5_000, Ordering::SeqCst);
+    clock.forward(1_500);
     assert_eq!(pump.step("shard-0", &mut state).await.unwrap(), Step::Progressed(1));
     assert_eq!(function.batches(), [vec![1, 2], vec![3]]);
 }
