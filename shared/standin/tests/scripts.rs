@@ -70,6 +70,18 @@ fn a_window_of_nothing_is_not_the_default() {
     assert!(output.status.success() && told.contains("BatchWindow 0 s"), "{told}");
 }
 
+/// What the meter of DynamoDB prints is held against `counts.json` by its own tests.
+#[test]
+fn the_guide_tells_the_costs_that_the_script_computes() {
+    let told = told(&script("cost").output().unwrap());
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/deployment.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    for row in ["part", "counting", "sessions", "live looks", "**a month**", "per million events"] {
+        let row = told.lines().find(|line| line.starts_with(&format!("| {row} |"))).unwrap();
+        assert!(guide.lines().any(|line| line == row), "docs/deployment.md does not say: {row}");
+    }
+}
+
 #[test]
 fn names_alone_are_written_without_deploying() {
     let output = script("deploy --stage staging --outputs --dry-run").output().unwrap();

@@ -20,10 +20,10 @@ use ports::{
     sessions::Lane,
 };
 use serde_json::{Value, json};
-use sessionizer::Sessionizer;
+use sessionizer::{Sessionizer, SweepReport};
 use standin::Corner;
 
-use crate::stated::Stated;
+use crate::stated::{Cost, Stated};
 
 #[derive(Debug, Clone)]
 struct Hand(Arc<AtomicI64>);
@@ -34,41 +34,117 @@ impl Clock for Hand {
     }
 }
 
-/// A hundred people of four organisations click through ten minutes each; one in four of them hits something that hurts.
-/// Their 2,000 events come in two batches.
-#[test]
-fn closing_a_session_costs_what_was_promised() {
-    standin::run(async {
+/// Tables of their own, a clock in hand, and what calls cost.
+struct Metered {
+    stated: Stated,
+    clock: Hand,
+    sessionizer: Sessionizer<Cloud, Hand>,
+    _corner: Corner,
+}
+
+impl Metered {
+    async fn open(policy: SessionPolicy) -> Self {
         let corner = Corner::open().await;
         let stated = Stated::new(access::http_client());
         let access = corner.access().clone().with_http(SharedHttpClient::new(stated.clone()));
         let clock = Hand(Arc::new(AtomicI64::new(SystemClock.now().ms())));
         let cloud = Cloud::new(&access, corner.resources().clone());
-        let sessionizer = Sessionizer::new(cloud, clock.clone(), SessionPolicy::nine_days());
-        let mut taken = 0.0;
-        for half in 0..2 {
-            let records = batch(&events(half, clock.now()), clock.now());
-            let (cost, answer) = stated.run(sessionizer.handle(&records)).await;
-            assert_eq!(answer.unwrap(), PartialBatchAnswer::done());
-            println!("1,000 events of 100 owners are taken: {cost}");
-            taken += cost.write_units;
-        }
-        clock.0.fetch_add(60 * MINUTE_MS, Ordering::SeqCst);
-        let (cost, report) = stated.run(sessionizer.sweep(Lane { index: 0, of: 1 }, None)).await;
+        let sessionizer = Sessionizer::new(cloud, clock.clone(), policy);
+        Self { stated, clock, sessionizer, _corner: corner }
+    }
+
+    /// A thousand events of a hundred owners.
+    async fn take(&self, half: usize) -> Cost {
+        let now = self.clock.now();
+        let records = batch(&events(half, now), now);
+        let (cost, answer) = self.stated.run(self.sessionizer.handle(&records)).await;
+        assert_eq!(answer.unwrap(), PartialBatchAnswer::done());
+        println!("1,000 events of 100 owners are taken: {cost}");
+        cost
+    }
+
+    async fn sweep_after(&self, minutes: i64) -> (Cost, SweepReport) {
+        self.clock.0.fetch_add(minutes * MINUTE_MS, Ordering::SeqCst);
+        let sweep = self.sessionizer.sweep(Lane { index: 0, of: 1 }, None);
+        let (cost, report) = self.stated.run(sweep).await;
         let report = report.unwrap();
+        let SweepReport { owners, closed, incidents, .. } = report;
         println!(
-            "{} sessions are closed, {} incidents found: {cost}",
-            report.closed, report.incidents
+            "{owners} owners are looked at, {closed} sessions closed, {incidents} incidents found: {cost}"
         );
+        (cost, report)
+    }
+}
+
+/// A hundred people of four organisations click through ten minutes each; one in four of them hits something that hurts.
+/// Their 2,000 events come in two batches.
+#[test]
+fn closing_a_session_costs_what_was_promised() {
+    standin::run(async {
+        let metered = Metered::open(SessionPolicy::nine_days()).await;
+        let (first, second) = (metered.take(0).await, metered.take(1).await);
+        let (cost, report) = metered.sweep_after(60).await;
         assert_eq!(report.closed, 100);
-        let (each_thousand, each_session) = (taken / 2.0, cost.write_units / 100.0);
+        let (idle, report) = metered.sweep_after(1).await;
+        assert_eq!(report.owners, 0);
+        let each_thousand = f64::midpoint(first.write_units, second.write_units);
+        let each_session = cost.write_units / 100.0;
+        let reads = (cost.read_units - idle.read_units) / 100.0;
         println!(
-            "{each_thousand} write units for each 1,000 events taken, {each_session} for each session closed, {} read units",
-            cost.read_units / 100.0
+            "{each_thousand} write units for each 1,000 events taken, {each_session} for each session closed, {reads} read units"
         );
         assert!(each_thousand <= 1_150.0, "{each_thousand}");
         assert!(each_session <= 32.0, "{each_session}");
+        // Each owner's head is armed by either batch; the first arming is a row of the index as well.
+        counted("write_units_per_event", (second.write_units - 100.0) / 1_000.0);
+        counted("write_units_per_arming", (second.write_units - 1_000.0) / 100.0);
+        counted("write_units_per_first_arming", (first.write_units - 1_000.0) / 100.0);
+        counted("write_units_per_session", each_session);
+        counted("read_units_per_session", reads);
+        counted("read_units_per_sweep", idle.read_units);
+        counted("write_units_per_sweep", idle.write_units);
     });
+}
+
+/// What `SessionLive` asks for: the same people, looked at while they are there.
+#[test]
+fn looking_at_a_session_under_way_costs_what_was_promised() {
+    standin::run(async {
+        let live = SessionPolicy { live_ms: Some(MINUTE_MS), ..SessionPolicy::nine_days() };
+        let metered = Metered::open(live).await;
+        metered.take(0).await;
+        let (first, report) = metered.sweep_after(1).await;
+        assert_eq!((report.owners, report.closed), (100, 0));
+        let again = metered.take(1).await;
+        let (second, report) = metered.sweep_after(1).await;
+        assert_eq!((report.owners, report.closed), (100, 0));
+        let (idle, report) = metered.sweep_after(1).await;
+        assert_eq!(report.owners, 0);
+        let looks = |cost: &Cost| {
+            [cost.write_units - idle.write_units, cost.read_units - idle.read_units]
+                .map(|all| all / 100.0)
+        };
+        let ([first_writes, first_reads], [writes, reads]) = (looks(&first), looks(&second));
+        println!(
+            "a first look: {first_writes} write units, {first_reads} read units; another one: {writes} and {reads}"
+        );
+        counted("write_units_per_arming_after_look", (again.write_units - 1_000.0) / 100.0);
+        counted("write_units_per_first_look", first_writes);
+        counted("write_units_per_look", writes);
+        counted("read_units_per_look", reads);
+    });
+}
+
+/// What the cost model says of the sessionizer is what was metered. Hours and days that end meanwhile move it a little.
+fn counted(name: &str, metered: f64) {
+    let counts: Value = serde_json::from_str(COUNTS).unwrap();
+    let said = counts["sessionizer"][name]["value"].as_f64();
+    let said = said.unwrap_or_else(|| panic!("{COUNTS_PLACE} does not say sessionizer.{name}"));
+    let off = (metered - said).abs();
+    assert!(
+        off <= 0.05 * said.max(1.0),
+        "{COUNTS_PLACE}: sessionizer.{name} is {said}, metered {metered}"
+    );
 }
 
 fn events(half: usize, now: Timestamp) -> Vec<Value> {
@@ -111,3 +187,6 @@ fn batch(events: &[Value], now: Timestamp) -> RecordBatch {
         .collect();
     serde_json::from_value(json!({ "Records": records })).unwrap()
 }
+
+const COUNTS: &str = include_str!("../../../../scripts/costs/counts.json");
+const COUNTS_PLACE: &str = "scripts/costs/counts.json";
