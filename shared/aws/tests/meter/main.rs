@@ -3,6 +3,7 @@
 //! `scripts/stand-ins run cargo nextest run -p aws --all-features --test meter --no-capture` prints the bills.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "what is metered is what the test prints")]
 
 mod bill;
 mod gate;
