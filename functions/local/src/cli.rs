@@ -210,6 +210,11 @@ pub(crate) struct LocalArgs {
     /// server answers 429, which `tribo send` waits out.
     #[arg(long, default_value_t = 20_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate_limit: u32,
+    /// Connections at once, streams included. Beyond it the server answers 503 and hangs up. One that says nothing for 30
+    /// seconds, or reads nothing of its answer, is ended. Each takes a file descriptor, of which a process usually has 1,024:
+    /// whoever wants more connections allows more of those too.
+    #[arg(long, default_value_t = 800, value_name = "N", value_parser = connections)]
+    pub(crate) connections: usize,
     #[command(flatten)]
     pub(crate) warehouse: WarehouseArgs,
     /// Once the server listens, print one JSON object on standard output and nothing else there.
@@ -430,6 +435,11 @@ pub(crate) struct BackupArgs {
 /// Arguments that are each right, but not together.
 pub(crate) fn wrong(why: &str) -> anyhow::Error {
     Cli::command().error(ErrorKind::ArgumentConflict, why).into()
+}
+
+fn connections(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| (1..=100_000).contains(count));
+    count.ok_or_else(|| "expected a whole number from 1 to 100000".to_owned())
 }
 
 fn scope(text: &str) -> Result<Scope, String> {

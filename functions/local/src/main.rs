@@ -6,6 +6,7 @@ mod commands;
 mod demo;
 mod dispatch;
 mod guard;
+mod listening;
 mod open;
 mod output;
 mod remote;

@@ -1,6 +1,6 @@
 //! `tribo local`: the suite as a long-running server on one machine.
 
-use std::{fs::File, future::IntoFuture as _, net::SocketAddr, path::Path, time::Duration};
+use std::{fs::File, net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::{Context as _, bail};
 use axum::middleware;
@@ -24,7 +24,9 @@ use tokio::{
 use crate::{
     cli::LocalArgs,
     commands::keys,
-    guard, open, output, routes,
+    guard,
+    listening::{self, Limits},
+    open, output, routes,
     suite::{SIGNING_SECRET, Suite, SuiteSettings, Target},
 };
 
@@ -53,8 +55,8 @@ pub(crate) async fn run(args: LocalArgs) -> anyhow::Result<u8> {
     if address.ip().is_loopback() {
         router = router.layer(middleware::from_fn(guard::loopback_only));
     }
-    let serve = axum::serve(listener, router).with_graceful_shutdown(stopped(stopping));
-    let mut serving = tokio::spawn(serve.into_future());
+    let limits = Limits::of(args.connections);
+    let mut serving = tokio::spawn(listening::serve(listener, router, limits, stopping));
     let failed = tokio::select! {
         () = ended => None,
         served = &mut serving => Some(served),
@@ -65,13 +67,13 @@ pub(crate) async fn run(args: LocalArgs) -> anyhow::Result<u8> {
     // Whoever does not finish a request in time, and a delivery that hangs, is left: all that counts is durable.
     let served = match failed {
         Some(served) => served,
-        None => timeout(ANSWERING, serving).await.unwrap_or(Ok(Ok(()))),
+        None => timeout(ANSWERING, serving).await.unwrap_or(Ok(())),
     };
     if timeout_at(until, async { while upkeep.join_next().await.is_some() {} }).await.is_err() {
         upkeep.shutdown().await;
     }
     suite.stop(until.saturating_duration_since(Instant::now())).await?;
-    served.context("the server stopped unexpectedly")?.context("the server failed")?;
+    served.context("the server stopped unexpectedly")?;
     Ok(0)
 }
 
@@ -220,11 +222,6 @@ async fn maintenance(suite: Suite, mut stopping: watch::Receiver<bool>) {
             _ = interval.tick() => suite.maintain().await,
         }
     }
-}
-
-async fn stopped(mut stopping: watch::Receiver<bool>) {
-    // An error says that whoever could stop this is gone, and so should the server be.
-    let _ = stopping.wait_for(|stop| *stop).await;
 }
 
 /// Listens for SIGTERM and SIGINT from now on; the answer waits for one.
