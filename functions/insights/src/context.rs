@@ -56,9 +56,8 @@ pub async fn context_of<W: Understanding + EventLog + Heads + Projections>(
     let kept = world.load(&Projected::Context(owner.clone())).await?;
     let begun = kept.filter(|kept| kept.session.as_ref() == Some(id)).and_then(|kept| {
         let is_whole = head?.dirty_from.is_none_or(|dirty| dirty > kept.last.at);
-        let is_within = stored.state == SessionState::Open
-            || stored.session.bounds.truncated
-            || kept.last.at <= stored.session.ended_at;
+        let is_within =
+            stored.state == SessionState::Open || kept.last.at <= stored.session.ended_at;
         // A state that this build cannot go on with is as good as none.
         let by: KeptContext = serde_json::from_str(&kept.state).ok()?;
         (is_whole && is_within).then_some((by.state, kept.last))

@@ -5,11 +5,11 @@
 
 use contract::{Event, Family, Timestamp, session::SessionId};
 use friction::{
-    change::{Head, Sweep},
+    change::Sweep,
     context::{ContextState, KeptContext},
     owner::{Owner, Position},
     preferences::{OwnersUses, PreferencesState},
-    reconcile::Work,
+    split::Segment,
 };
 use ports::{
     PortResult,
@@ -22,34 +22,37 @@ use crate::Sessionizer;
 /// What is to be kept of an owner.
 #[derive(Debug)]
 pub(crate) struct Keeping {
-    /// Everything from here on was read.
-    from: Timestamp,
+    /// Everything from here on was read, or is left to the next sweep.
+    pub(crate) from: Timestamp,
     /// Version of the head that was read before.
-    head: u64,
-    context: Option<(SessionId, ContextState)>,
-    uses: OwnersUses,
+    pub(crate) head: u64,
+    /// The newest session of which something is told.
+    pub(crate) about: Option<About>,
+    pub(crate) uses: OwnersUses,
 }
 
-/// Events that tell what a session is about, if there are any.
-pub(crate) fn telling(events: &[Event]) -> Option<Vec<Event>> {
-    let tells = |event: &Event| event.event_type.family() == Family::Knowledge;
-    events.iter().any(tells).then(|| events.to_vec())
+/// What a session is about.
+#[derive(Debug)]
+pub(crate) struct About {
+    id: SessionId,
+    state: ContextState,
+}
+
+impl About {
+    /// What the session of `segment` is about, if something in it tells.
+    pub(crate) fn of(owner: &Owner, segment: &Segment) -> Option<Self> {
+        let tells = |event: &Event| event.event_type.family() == Family::Knowledge;
+        let first = segment.first().filter(|_| segment.events.iter().any(tells))?;
+        let mut state = ContextState::default();
+        // As whoever reads the log folds them.
+        for event in segment.logged() {
+            state.fold(event);
+        }
+        state.is_telling().then(|| Self { id: owner.session_id(&first), state })
+    }
 }
 
 impl Keeping {
-    /// Of the `work` on an owner from `from` on, where `events` are all that were read, in order, if they tell something.
-    pub(crate) fn of(head: &Head, work: &Work, from: Timestamp, events: Option<&[Event]>) -> Self {
-        let context = events.zip(work.newest()).and_then(|(events, (id, began))| {
-            let own = events.iter().filter(|event| event.occurred_at >= began);
-            let mut state = ContextState::default();
-            own.for_each(|event| {
-                state.fold(event);
-            });
-            state.is_telling().then_some((id, state))
-        });
-        Self { from, head: head.version, context, uses: work.uses() }
-    }
-
     /// The sweep, but its owner is looked at again soon.
     pub(crate) fn again(&self, mut sweep: Sweep, now: Timestamp) -> Sweep {
         let due_at = now.plus_ms(AGAIN_MS);
@@ -73,8 +76,8 @@ impl<W: Projections, C> Sessionizer<W, C> {
 
     async fn keep_all(&self, owner: &Owner, keeping: &Keeping) -> PortResult<bool> {
         let mut all = true;
-        if let Some((id, state)) = &keeping.context {
-            all &= self.keep_context(owner, keeping.head, id, state).await?;
+        if let Some(about) = &keeping.about {
+            all &= self.keep_context(owner, keeping.head, about).await?;
         }
         for actor in keeping.uses.persons() {
             all &= self.keep_preferences(owner, actor, &keeping.uses).await?;
@@ -86,8 +89,7 @@ impl<W: Projections, C> Sessionizer<W, C> {
         &self,
         owner: &Owner,
         head: u64,
-        id: &SessionId,
-        state: &ContextState,
+        About { id, state }: &About,
     ) -> PortResult<bool> {
         let Some(last) = state.read().last() else { return Ok(true) };
         let about = Projected::Context(owner.clone());

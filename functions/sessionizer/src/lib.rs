@@ -12,7 +12,7 @@
 //! # Layout
 //!
 //! - [`Sessionizer`]: the handler of the stream
-//! - `sweep`: what runs every minute
+//! - `sweep`, `look`: what runs every minute, for all owners and for one
 //! - `keep`: what a sweep keeps beside sessions
 //! - `compact`: what runs once a day
 //! - `watched`: what those hear of who listen to a session's context
@@ -29,6 +29,7 @@ pub mod config;
 mod keep;
 #[cfg(feature = "lambda")]
 pub mod lambda;
+mod look;
 mod report;
 #[cfg(feature = "sqlite")]
 pub mod standalone;

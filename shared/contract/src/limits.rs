@@ -59,7 +59,7 @@ pub const DICTIONARY_NAMES_MAX: usize = 200;
 pub const SESSION_GAP_MS: i64 = 30 * MINUTE_MS;
 /// Activity that lasts longer is cut at fixed UTC multiples of this, in ms.
 pub const SESSION_CUT_MS: i64 = 12 * HOUR_MS;
-/// Most events of one session.
+/// Most events of one session; what goes on is cut there.
 pub const SESSION_EVENTS_MAX: usize = 5_000;
 /// Longer pauses do not count as active time, in ms.
 pub const ACTIVE_GAP_MS: i64 = MINUTE_MS;

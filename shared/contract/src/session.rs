@@ -126,13 +126,13 @@ pub struct Session {
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Bounds {
-    /// It goes on from an earlier one: activity of more than 12 hours is cut at 00:00 and 12:00 UTC.
+    /// It goes on from an earlier one: activity of more than 12 hours or 5,000 events is cut, always at 00:00 and 12:00 UTC.
     #[serde(default)]
     pub cut_before: bool,
     /// It goes on in a later one.
     #[serde(default)]
     pub cut_after: bool,
-    /// It had more than 5,000 events; what is said is about the first 5,000.
+    /// It was cut because it has as many events as a session may have; what came then is in a later one.
     #[serde(default)]
     pub truncated: bool,
 }

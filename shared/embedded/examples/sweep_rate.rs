@@ -56,8 +56,10 @@ async fn main() {
     watch.tell("read head, sessions and events", count);
     let watch = Watch::start();
     let rules = Rules::default();
-    let sweeps: Vec<_> =
-        works.into_iter().map(|work| work.decide(&rules, &BTreeMap::new())).collect();
+    let sweeps: Vec<_> = works
+        .into_iter()
+        .map(|(work, events)| work.decide_all(events, &rules, &BTreeMap::new()).sweep)
+        .collect();
     watch.tell("decide", count);
     let cells: usize = sweeps.iter().map(|sweep| sweep.cells.len()).sum();
     let incidents: usize = sweeps.iter().map(|sweep| sweep.incidents.len()).sum();
@@ -84,7 +86,7 @@ async fn append(store: &Store, events: &[LoggedEvent]) {
     }
 }
 
-async fn work(store: &Store, owner: Owner) -> Work {
+async fn work(store: &Store, owner: Owner) -> (Work, Vec<Event>) {
     let policy = SessionPolicy::nine_days();
     let head = store.head(&owner).await.unwrap().unwrap();
     let dirty_from = head.dirty_from.unwrap();
@@ -102,7 +104,7 @@ async fn work(store: &Store, owner: Owner) -> Work {
         }
     }
     let stored = (stored.sessions, stored.incidents);
-    Work::new(owner, &head, reading, stored, events, (policy, now()))
+    (Work::new(owner, &head, reading, stored, (policy, now())), events)
 }
 
 async fn commit(store: &Store, sweeps: Vec<Sweep>) {

@@ -43,7 +43,7 @@ pub fn derive(
     baselines: &Baselines,
 ) -> Option<Derived> {
     let events: &[Event] = &rules.paths.cleaned(&segment.events);
-    let (first, last) = (segment.first()?, events.last()?);
+    let first = segment.first()?;
     let session_id = owner.session_id(&first);
     let findings = detect::detect(events, rules, ending);
     let incidents: Vec<Incident> = findings
@@ -62,7 +62,7 @@ pub fn derive(
         org_id: owner.org.clone(),
         product_id: owner.product.clone(),
         started_at: first.at,
-        ended_at: last.occurred_at,
+        ended_at: segment.last,
         bounds: segment.bounds,
         frustration: score::frustration(&incidents, &all),
         efficiency: score::efficiency(&score::Performance {

@@ -6,7 +6,6 @@ use contract::{
         CLOCK_AHEAD_MAX_MS, DAY_MS, DEDUPE_HORIZON_MS, HOUR_MS, MINUTE_MS, SECOND_MS,
         SESSION_CUT_MS, SESSION_EVENTS_MAX, SESSION_GAP_MS,
     },
-    session::Session,
 };
 
 /// Every duration and limit of the way from events to sessions.
@@ -18,8 +17,12 @@ pub struct SessionPolicy {
     pub grace_ms: i64,
     /// Activity that lasts longer is cut at fixed UTC multiples of this. ms
     pub cut_ms: i64,
-    /// Most events of one session.
+    /// Most events of one session: what goes on is cut there.
     pub events_max: usize,
+    /// Most sessions that one sweep of one owner changes.
+    pub changes_max: usize,
+    /// After how many incidents a sweep of one owner leaves the next session to the next one.
+    pub incidents_max: usize,
     /// Events that arrive later than this after they happened make no session. ms
     pub late_ms: i64,
     /// Sessions that began earlier than this before now do not change any more. ms
@@ -37,6 +40,8 @@ impl SessionPolicy {
             grace_ms: CLOCK_AHEAD_MAX_MS,
             cut_ms: SESSION_CUT_MS,
             events_max: SESSION_EVENTS_MAX,
+            changes_max: CHANGES_MAX,
+            incidents_max: INCIDENTS_MAX,
             late_ms: 6 * DAY_MS,
             frozen_ms: 6 * DAY_MS + 12 * HOUR_MS,
             live_ms: None,
@@ -71,18 +76,16 @@ impl SessionPolicy {
         [soon, task].into_iter().flatten().fold(closes_at, Timestamp::min)
     }
 
-    /// How long after its last event that was read an open session is not looked at again, ms: nothing for one of some
-    /// hundred events. What has more events than a session has changes no more until it ends.
+    /// How long after the last event that was read open sessions of so many events are not looked at again, ms: nothing for
+    /// some hundred, and no longer than a pause.
     #[must_use]
-    pub fn look_pause_ms(&self, open: &Session) -> i64 {
+    pub fn look_pause_ms(&self, events: u64) -> i64 {
         // Whoever looks at once, or only when it is due, has no reason to wait.
         if self.live_ms.is_none_or(|live_ms| live_ms == 0) {
-            0
-        } else if open.bounds.truncated {
-            self.gap_ms
-        } else {
-            i64::from(open.metrics.events.saturating_sub(LOOK_EVENTS_FREE)) * LOOK_MS_PER_EVENT
+            return 0;
         }
+        let paid = i64::try_from(events.saturating_sub(LOOK_EVENTS_FREE)).unwrap_or(i64::MAX);
+        paid.saturating_mul(LOOK_MS_PER_EVENT).min(self.gap_ms)
     }
 
     /// When a session whose last event is at `last` may be closed.
@@ -92,7 +95,11 @@ impl SessionPolicy {
     }
 }
 
-const LOOK_EVENTS_FREE: u32 = 500;
+const LOOK_EVENTS_FREE: u64 = 500;
 const LOOK_MS_PER_EVENT: i64 = 10;
+/// With the head, notices and journal they fit into one transaction.
+const CHANGES_MAX: usize = 45;
+/// Some MB.
+const INCIDENTS_MAX: usize = 5_000;
 /// How long a task may stay open, ms of event time.
 pub const TASK_OPEN_MAX_MS: i64 = 15 * MINUTE_MS;

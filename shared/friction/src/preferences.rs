@@ -65,12 +65,23 @@ pub struct OwnersUses {
 }
 
 impl OwnersUses {
-    /// Nothing, so far, for what lies from `from` on and before `until`.
+    /// Nothing, so far, for what lies from `from` on.
     #[must_use]
-    pub fn new(owner: &Owner, from: Timestamp, until: Option<Timestamp>) -> Self {
+    pub fn new(owner: &Owner, from: Timestamp) -> Self {
         let hash = owner.hash(&["preferences"]);
         let whose = hash.iter().take(WHOSE_BYTES).map(|byte| format!("{byte:02x}")).collect();
-        Self { whose, from, until, persons: BTreeMap::new() }
+        Self { whose, from, until: None, persons: BTreeMap::new() }
+    }
+
+    /// The same of sessions that begin before `until`, if that is a time; nothing is said about what comes then.
+    #[must_use]
+    pub fn until(mut self, until: Option<Timestamp>) -> Self {
+        self.until = until;
+        for sessions in self.persons.values_mut() {
+            sessions.retain(|_, uses| until.is_none_or(|until| uses.began < until));
+        }
+        self.persons.retain(|_, sessions| !sessions.is_empty());
+        self
     }
 
     /// Adds the session `id` of `events`, which are in order. An event is of the person whose token it carries; of more than
@@ -318,7 +329,7 @@ mod tests {
 
     /// What one owner's sessions say, all of them.
     fn uses(token: &str, sessions: &[(u8, Vec<Event>)]) -> OwnersUses {
-        let mut uses = OwnersUses::new(&owner(token), Timestamp::from_ms(0), None);
+        let mut uses = OwnersUses::new(&owner(token), Timestamp::from_ms(0));
         sessions.iter().for_each(|(n, events)| uses.add(&id(*n), events));
         uses
     }
@@ -418,9 +429,10 @@ mod tests {
         assert_eq!((said(&state).unwrap().sessions, features(&state)), (2, 4));
         // A look at a later time says nothing about what was before.
         let at = Timestamp::from_ms;
-        assert!(!state.put(ACTOR, &OwnersUses::new(&owner("a"), at(11), None)));
-        assert!(!state.put(ACTOR, &OwnersUses::new(&owner("a"), at(0), Some(at(10)))));
-        assert!(state.put(ACTOR, &OwnersUses::new(&owner("a"), at(10), Some(at(11)))));
+        assert!(!state.put(ACTOR, &OwnersUses::new(&owner("a"), at(11))));
+        let until = |from, to| OwnersUses::new(&owner("a"), at(from)).until(Some(at(to)));
+        assert!(!state.put(ACTOR, &until(0, 10)));
+        assert!(state.put(ACTOR, &until(10, 11)));
         assert_eq!(features(&state), 1);
     }
 

@@ -15,13 +15,15 @@ use friction::{
     policy::SessionPolicy,
     reconcile::{self, Work},
     rules::{RuleSet, Rules},
+    split::{Before, Splitter, split},
 };
 use proptest::{prelude::*, sample::Index};
 use serde_json::{Value, json};
 
 /// What a store keeps of one owner.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Kept {
+    policy: SessionPolicy,
     rules: Rules,
     events: BTreeMap<Position, Event>,
     head: Option<Head>,
@@ -32,12 +34,25 @@ struct Kept {
 }
 
 impl Kept {
+    fn nothing(policy: SessionPolicy, rules: Rules) -> Self {
+        Self {
+            policy,
+            rules,
+            events: BTreeMap::new(),
+            head: None,
+            sessions: BTreeMap::new(),
+            incidents: BTreeMap::new(),
+            cells: Cells::new(),
+            notices: Vec::new(),
+        }
+    }
+
     fn take(&mut self, batch: &[Event], now: Timestamp) {
         for event in batch {
             self.events.entry(Position::of(event)).or_insert_with(|| event.clone());
         }
         let dirty = batch.iter().map(|event| event.occurred_at).min();
-        let due = batch.iter().map(|event| policy().look_at(event, now)).min();
+        let due = batch.iter().map(|event| self.policy.look_at(event, now)).min();
         let head = self.head.get_or_insert(Head { version: 0, dirty_from: None, due_at: None });
         head.version += 1;
         head.dirty_from = [head.dirty_from, dirty].into_iter().flatten().min();
@@ -52,30 +67,30 @@ impl Kept {
     }
 
     fn decide(&self, now: Timestamp) -> Option<Sweep> {
+        let policy = self.policy;
         let head = self.head.clone().filter(|head| head.due_at.is_some_and(|due| due <= now))?;
         let dirty = head.dirty_from.unwrap_or(now);
-        let from = reconcile::stored_from(dirty, &policy());
-        let sessions: Vec<_> =
+        let from = reconcile::stored_from(dirty, &policy);
+        let mut sessions: Vec<_> =
             self.sessions.values().filter(|s| s.session.ended_at >= from).cloned().collect();
+        sessions.sort_by_key(|held| held.session.started_at);
         let incidents: Vec<_> =
             self.incidents.values().filter(|i| i.incident.ended_at >= from).cloned().collect();
-        let reading = reconcile::reading(dirty, &sessions, &policy(), now);
-        let events = self.events.values().filter(|e| e.occurred_at >= reading.from).cloned();
-        let work = Work::new(
-            owner(),
-            &head,
-            reading,
-            (sessions, incidents),
-            events.collect(),
-            (policy(), now),
-        );
-        let days = work.days_with_tasks();
-        Some(
-            work.decide(
-                &self.rules,
-                &days.into_iter().map(|day| (day, Baselines::new())).collect(),
-            ),
-        )
+        let reading = reconcile::reading(dirty, &sessions, &policy, now);
+        let mut work = Work::new(owner(), &head, reading, (sessions, incidents), (policy, now));
+        let mut splitter = Splitter::new(reading.before, &policy);
+        for event in self.events.values().filter(|e| e.occurred_at >= reading.from).cloned() {
+            for segment in splitter.push(event) {
+                work.take(&segment, &self.rules, &Baselines::new());
+            }
+            if work.is_full() {
+                return Some(work.decide(splitter.begun_at()).sweep);
+            }
+        }
+        if let Some(segment) = splitter.finish() {
+            work.take(&segment, &self.rules, &Baselines::new());
+        }
+        Some(work.decide(None).sweep)
     }
 
     fn commit(&mut self, sweep: Sweep) {
@@ -95,7 +110,7 @@ impl Kept {
 
     fn finish(mut self, now: Timestamp) -> Self {
         let end = now.plus_ms(26 * 60 * MINUTE_MS);
-        for _ in 0..100 {
+        for _ in 0..1_000 {
             if !self.sweep(end) {
                 break;
             }
@@ -120,8 +135,21 @@ impl Kept {
     }
 }
 
-fn policy() -> SessionPolicy {
-    SessionPolicy { live_ms: Some(5_000), events_max: 60, ..SessionPolicy::nine_days() }
+fn usual() -> SessionPolicy {
+    SessionPolicy { live_ms: Some(5_000), ..SessionPolicy::nine_days() }
+}
+
+/// Everything is too much for something: for a session, for half a day, for a commit.
+fn crowded() -> impl Strategy<Value = SessionPolicy> {
+    (1..8_usize, 1..4_i64, 1..4_usize, 1..6_usize).prop_map(
+        |(events_max, hours, changes_max, incidents_max)| SessionPolicy {
+            events_max,
+            cut_ms: hours * 60 * MINUTE_MS,
+            changes_max,
+            incidents_max,
+            ..usual()
+        },
+    )
 }
 
 /// Rules under which details of orders are orders.
@@ -175,6 +203,7 @@ fn event(n: usize, at_ms: i64, what: usize, place: usize) -> Event {
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let gap = prop_oneof![
+        2 => Just(0),
         6 => 0..800_i64,
         6 => 800..20_000_i64,
         3 => 20_000..16 * MINUTE_MS,
@@ -216,12 +245,12 @@ fn arrivals() -> impl Strategy<Value = (Vec<Event>, Vec<(Vec<Event>, i64)>)> {
 }
 
 fn at_once(events: &[Event]) -> Kept {
-    under(Rules::default(), events)
+    under(usual(), Rules::default(), events)
 }
 
-fn under(rules: Rules, events: &[Event]) -> Kept {
+fn under(policy: SessionPolicy, rules: Rules, events: &[Event]) -> Kept {
     let now = last(events);
-    let mut kept = Kept { rules, ..Kept::default() };
+    let mut kept = Kept::nothing(policy, rules);
     kept.take(events, now);
     kept.finish(now)
 }
@@ -236,7 +265,7 @@ proptest! {
     #[test]
     fn any_order_any_batches_and_any_sweeps_say_the_same((events, batches) in arrivals()) {
         let whole = at_once(&events);
-        let mut kept = Kept::default();
+        let mut kept = Kept::nothing(usual(), Rules::default());
         let mut now = last(&events);
         for (batch, pause) in &batches {
             kept.take(batch, now);
@@ -251,11 +280,59 @@ proptest! {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 3_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn too_much_of_everything_says_the_same_in_any_order_and_in_any_sweeps(
+        (events, batches) in arrivals(), policy in crowded(),
+    ) {
+        let whole = under(policy, Rules::default(), &events);
+        let mut kept = Kept::nothing(policy, Rules::default());
+        let mut now = last(&events);
+        for (batch, pause) in &batches {
+            kept.take(batch, now);
+            now = now.plus_ms(*pause);
+            kept.sweep(now);
+        }
+        let kept = kept.finish(now);
+        prop_assert_eq!(kept.says(), whole.says());
+        let counted = |held: &StoredSession| (held.session.started_at, held.session.metrics.events);
+        let closed = kept.sessions.values().filter(|held| held.state == SessionState::Closed);
+        let mut found: Vec<_> = closed.map(counted).collect();
+        found.sort_unstable();
+        let split = split(events.clone(), Before::Pause, &policy);
+        let mut expected: Vec<_> = split
+            .iter()
+            .map(|own| (own.events[0].occurred_at, u32::try_from(own.events.len()).unwrap()))
+            .collect();
+        expected.sort_unstable();
+        prop_assert_eq!(found, expected);
+        let counted: u32 = kept.sessions.values().filter(|held| held.state == SessionState::Closed)
+            .map(|held| held.session.metrics.events).sum();
+        prop_assert_eq!(usize::try_from(counted).unwrap(), events.len(), "each event is in one session");
+    }
+}
+
+proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
     #[test]
+    fn crowds_that_are_swept_while_they_happen_say_the_same(
+        events in events(), every in 1..9_usize, policy in crowded(),
+    ) {
+        let mut kept = Kept::nothing(policy, Rules::default());
+        for batch in events.chunks(every) {
+            let now = last(batch);
+            kept.take(batch, now);
+            kept.sweep(now.plus_ms(5_000));
+        }
+        let kept = kept.finish(last(&events));
+        prop_assert_eq!(kept.says(), under(policy, Rules::default(), &events).says());
+    }
+
+    #[test]
     fn sweeping_while_it_happens_says_the_same(events in events(), every in 1..9_usize) {
-        let mut kept = Kept::default();
+        let mut kept = Kept::nothing(usual(), Rules::default());
         for batch in events.chunks(every) {
             let now = last(batch);
             kept.take(batch, now);
@@ -275,19 +352,19 @@ proptest! {
             });
             event
         }).collect();
-        let mut kept = Kept { rules: cleaning(), ..Kept::default() };
+        let mut kept = Kept::nothing(usual(), cleaning());
         let mut now = last(&events);
         for (batch, pause) in &batches {
             kept.take(batch, now);
             now = now.plus_ms(*pause);
             kept.sweep(now);
         }
-        prop_assert_eq!(kept.finish(now).says(), under(plain(), &clean).says());
+        prop_assert_eq!(kept.finish(now).says(), under(usual(), plain(), &clean).says());
     }
 
     #[test]
     fn the_cells_are_the_sum_of_the_closed_sessions((events, batches) in arrivals()) {
-        let mut kept = Kept::default();
+        let mut kept = Kept::nothing(usual(), Rules::default());
         let mut now = last(&events);
         for (batch, pause) in &batches {
             kept.take(batch, now);

@@ -49,8 +49,9 @@ fn sweep(events: Vec<Event>, now_ms: i64) -> Sweep {
     let head = Head { version: 3, dirty_from: Some(Timestamp::from_ms(0)), due_at: Some(now) };
     let reading = Reading { from: Timestamp::from_ms(0), before: Before::Pause };
     let stored = (Vec::new(), Vec::new());
-    Work::new(owner(), &head, reading, stored, events, (policy(), now))
-        .decide(&Rules::default(), &BTreeMap::new())
+    Work::new(owner(), &head, reading, stored, (policy(), now))
+        .decide_all(events, &Rules::default(), &BTreeMap::new())
+        .sweep
 }
 
 #[test]
@@ -82,35 +83,42 @@ fn a_task_that_is_under_way_at_a_cut_is_neither_abandoned_nor_counted() {
 }
 
 /// An open session of so many events, the last of them at noon.
-fn open(events: u32, truncated: bool) -> StoredSession {
+fn open(events: u32) -> StoredSession {
     let noon = 12 * HOUR_MS;
     let mut held = sweep(clicks(noon - HOUR_MS, noon), noon + 1).sessions.remove(0);
     assert_eq!(held.state, SessionState::Open);
     held.session.metrics.events = events;
-    held.session.bounds.truncated = truncated;
     held
 }
 
 #[test]
-fn the_more_events_an_open_session_has_the_longer_it_is_before_it_is_read_again() {
+fn the_more_events_open_sessions_have_the_longer_it_is_before_they_are_read_again() {
     let at = |ms: i64| Timestamp::from_ms(DAY + 12 * HOUR_MS + ms);
     let head = Head { version: 9, dirty_from: Some(at(1)), due_at: Some(at(5_000)) };
-    let wait = |held: &StoredSession, now| {
-        let stored = std::slice::from_ref(held);
+    let wait = |stored: &[StoredSession], now| {
         later(&owner(), &head, stored, (&policy(), at(now))).and_then(|sweep| sweep.due_at)
     };
-    assert_eq!(wait(&open(500, false), 5_000), None);
-    assert_eq!(wait(&open(1_000, false), 5_000), Some(at(5_001)));
-    assert_eq!(wait(&open(1_000, false), 5_001), None);
-    assert_eq!(wait(&open(5_000, false), 5_000), Some(at(45_001)));
-    assert_eq!(wait(&open(5_000, true), 5_000), Some(at(30 * MINUTE_MS + 1)));
-    // Whoever looks only when it is due does not wait, and neither does what is news of an earlier session.
+    assert_eq!(wait(&[open(500)], 5_000), None);
+    assert_eq!(wait(&[open(1_000)], 5_000), Some(at(5_001)));
+    assert_eq!(wait(&[open(1_000)], 5_001), None);
+    assert_eq!(wait(&[open(5_000)], 5_000), Some(at(45_001)));
+    // What was cut at so many events is read with what goes on; a pause is the longest wait.
+    let mut next = open(5_000);
+    next.session.started_at = at(10);
+    next.session.ended_at = at(4_000);
+    assert_eq!(wait(&[open(5_000), next.clone()], 5_000), Some(at(4_000 + 95_000)));
+    next.session.metrics.events = 500_000;
+    assert_eq!(wait(&[open(5_000), next], 5_000), Some(at(4_000 + 30 * MINUTE_MS)));
+    // Whoever looks only when it is due does not wait, and neither does what is news of an earlier session, nor what is left
+    // of what goes on.
     let due = SessionPolicy { live_ms: None, ..policy() };
-    let held = open(5_000, true);
+    let held = open(5_000);
     let stored = std::slice::from_ref(&held);
     assert_eq!(later(&owner(), &head, stored, (&due, at(5_000))), None);
-    let earlier = Head { dirty_from: Some(at(-2 * HOUR_MS)), ..head.clone() };
-    assert_eq!(later(&owner(), &earlier, stored, (&policy(), at(5_000))), None);
+    for dirty_from in [at(-2 * HOUR_MS), at(2)] {
+        let other = Head { dirty_from: Some(dirty_from), ..head.clone() };
+        assert_eq!(later(&owner(), &other, stored, (&policy(), at(5_000))), None);
+    }
     let sweep = later(&owner(), &head, stored, (&policy(), at(5_000))).unwrap();
     assert_eq!((sweep.version, sweep.dirty_from, sweep.sessions.len()), (9, head.dirty_from, 0));
     assert_eq!(later(&owner(), &head, &[], (&policy(), at(5_000))), None);
@@ -120,10 +128,7 @@ fn the_more_events_an_open_session_has_the_longer_it_is_before_it_is_read_again(
 fn a_long_session_is_read_a_bounded_number_of_times_while_it_goes_on() {
     // An event a tenth of a second for ten minutes, looked at as often as is allowed.
     let (mut now, mut read, mut looked_to) = (0_i64, 0_i64, 0_i64);
-    let pause = |events: i64| {
-        let held = open(u32::try_from(events).unwrap().min(5_000), false);
-        policy().look_pause_ms(&held.session).max(5_000)
-    };
+    let pause = |events: i64| policy().look_pause_ms(u64::try_from(events).unwrap()).max(5_000);
     while now < 10 * MINUTE_MS {
         now = looked_to + pause(looked_to / 100);
         read += now / 100;

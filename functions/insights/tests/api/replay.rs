@@ -103,16 +103,37 @@ async fn an_open_session_is_told_with_what_came_since_it_was_looked_at() {
 #[tokio::test]
 async fn ten_thousand_events_are_one_page_and_the_rest_another() {
     let world = World::open().await;
+    let visit = Visit::of(0, 0).screen("/home");
+    world.take(visit.events()).await;
+    world.forward(20_000);
+    world.sweep().await;
+    let id = only_session(&world).await;
+    // Whoever has not been looked at since is asked as a whole.
+    let visit = (0..10_050)
+        .fold(visit, |visit, _| visit.then(100, "ui.scroll", json!({ "screen": "/home" })));
+    world.take(visit.events()).await;
+    let first = replay(&world, &id, "").await;
+    assert_eq!(first["events"].as_array().unwrap().len(), 10_000);
+    let (told, count) = whole(&world, &id, "").await;
+    assert_eq!((told == sent(&visit), count), (true, 2));
+}
+
+#[tokio::test]
+async fn of_more_events_than_a_session_may_have_each_is_in_one_replay() {
+    let world = World::open().await;
     let visit = (0..10_050).fold(Visit::of(1, 1), |visit, _| {
         visit.then(100, "ui.scroll", json!({ "screen": "/home" }))
     });
     world.take(visit.events()).await;
     world.close().await;
-    let id = only_session(&world).await;
-    let first = replay(&world, &id, "").await;
-    assert_eq!(first["events"].as_array().unwrap().len(), 10_000);
-    let (told, count) = whole(&world, &id, "").await;
-    assert_eq!((told == sent(&visit), count), (true, 2));
+    let page = world.ask("/v1/sessions", "").await;
+    let mut told = Vec::new();
+    for session in page["sessions"].as_array().unwrap().iter().rev() {
+        let (events, pages) = whole(&world, session["sessionId"].as_str().unwrap(), "").await;
+        assert!(events.len() <= 5_000 && pages == 1);
+        told.extend(events);
+    }
+    assert!(told == sent(&visit));
 }
 
 #[tokio::test]

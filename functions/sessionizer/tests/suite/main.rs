@@ -4,6 +4,7 @@
 
 mod common;
 mod compacting;
+mod crowded;
 mod keeping;
 mod sweeping;
 

@@ -29,8 +29,9 @@ fn announced(events: &[Value]) -> Vec<(String, Value)> {
     let from = events.iter().map(|event| event.occurred_at).min().unwrap();
     let head = Head { version: 1, dirty_from: Some(from), due_at: None };
     let reading = reading(from, &[], &policy, now);
-    let work = Work::new(owner, &head, reading, (vec![], vec![]), events, (policy, now));
-    let sweep = work.decide(&Rules::default(), &std::collections::BTreeMap::new());
+    let work = Work::new(owner, &head, reading, (vec![], vec![]), (policy, now));
+    let usual = std::collections::BTreeMap::new();
+    let sweep = work.decide_all(events, &Rules::default(), &usual).sweep;
     let told = |notice: friction::change::Notice| {
         (notice.kind, serde_json::from_str(&notice.detail).unwrap())
     };

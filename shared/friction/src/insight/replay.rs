@@ -23,17 +23,13 @@ enum End {
 }
 
 impl Replay {
-    /// The replay of `stored`: of one that is open, and of one with more events than are worked up, whatever follows
-    /// without a pause belongs to it as well.
+    /// The replay of `stored`: of one that is open and was not cut, whatever follows without a pause belongs to it as well.
     #[must_use]
     pub fn of(stored: &StoredSession) -> Self {
         let session = &stored.session;
         let end = match stored.state {
-            SessionState::Open => End::Pause,
-            SessionState::Closed | SessionState::Superseded if session.bounds.truncated => {
-                End::Pause
-            }
-            SessionState::Closed | SessionState::Superseded => End::Known,
+            SessionState::Open if !session.bounds.cut_after => End::Pause,
+            SessionState::Open | SessionState::Closed | SessionState::Superseded => End::Known,
         };
         Self { from: session.started_at, known_to: session.ended_at, end }
     }

@@ -54,7 +54,10 @@ fn head(told: &Explanation) -> String {
     for (is_so, why) in [
         (bounds.cut_before, "it goes on from an earlier session: activity without a pause is cut"),
         (bounds.cut_after, "it goes on in a later session: activity without a pause is cut"),
-        (bounds.truncated, "it had more events: what is said is about the first ones"),
+        (
+            bounds.truncated,
+            "it has as many events as a session may have: what came then is in a later one",
+        ),
     ] {
         if is_so {
             text.push_str(&format!("  {why}\n"));

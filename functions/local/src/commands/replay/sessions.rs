@@ -98,8 +98,8 @@ where
 
 /// Events of an owner that are to be seen together, in order.
 ///
-/// What is older than any change stays as it is once it is stored, so that nothing may come in two parts that is one
-/// session, or that one sweep has to tell apart from what a truncated session left out.
+/// What is older than any change stays as it is once it is stored, so that nothing may come in two parts that goes on
+/// without a pause.
 #[derive(Debug, PartialEq)]
 struct Stretch {
     owner: Owner,
@@ -116,8 +116,7 @@ impl Stretch {
     }
 
     fn goes_on_at(&self, at: Timestamp, policy: &SessionPolicy) -> bool {
-        let truncated_ms = if self.events.len() > policy.events_max { policy.cut_ms } else { 0 };
-        at.since_ms(self.ended()) <= policy.gap_ms + truncated_ms
+        at.since_ms(self.ended()) <= policy.gap_ms
     }
 }
 
@@ -230,10 +229,8 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_soon_after_a_session_with_too_many_events_is_seen_with_it() {
-        let many = |n: i64| (0..n).chain([HOUR_MS, 2 * HOUR_MS, 15 * HOUR_MS]);
-        assert_eq!(lengths(many(10)), [10, 1, 1, 1]);
-        assert_eq!(lengths(many(11)), [13, 1]);
+    fn what_goes_on_for_more_than_one_session_is_seen_together() {
+        assert_eq!(lengths((0..25).chain([HOUR_MS])), [25, 1]);
     }
 
     #[test]
