@@ -53,6 +53,7 @@ const THIRD_PARTY: &[(&str, &[&str])] = &[
             "data-encoding",
             "hkdf",
             "hmac",
+            "icu_normalizer",
             "serde",
             "serde_json",
             "sha2",
@@ -64,8 +65,8 @@ const THIRD_PARTY: &[(&str, &[&str])] = &[
         ],
     ),
     ("friction", &["data-encoding", "serde", "serde_json", "sha2", "thiserror"]),
-    // serde_json: the laws build events from text.
-    ("ports", &["serde_json", "thiserror"]),
+    // getrandom: behind a feature, where a binary needs it. serde_json: the laws build events from text.
+    ("ports", &["getrandom", "serde_json", "thiserror"]),
 ];
 /// What `contract`, `domain` and `friction` may not name in their sources: they are values in, values out.
 const IMPURE: &[&str] = &[
