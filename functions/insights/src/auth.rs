@@ -1,4 +1,4 @@
-//! Who asks: one key, in one header; the organisation is the key's.
+//! Who asks: one key, in one header; the organisation is the key's. A key that operates the installation may name any.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use contract::{Code, OrgId, Timestamp};
@@ -51,25 +51,31 @@ impl Caller {
         &self.0.key_id
     }
 
-    /// The organisation that is asked about: the key's only one, or the one of its several that the caller names.
+    /// The organisation that is asked about: the key's only one, or the one of its several that the caller names; any that an
+    /// operator names.
     ///
     /// # Errors
     /// It may not ask about that one, or has to name one.
     pub fn org(&self, named: Option<OrgId>) -> Result<OrgId, Refusal> {
         match (named, self.0.orgs.as_slice()) {
-            (Some(named), own) if own.contains(&named) => Ok(named),
+            (Some(named), _) if self.sees(named.as_str()) => Ok(named),
             // The same words whether or not there is such an organisation.
             (Some(_), _) => Err(Code::ForeignOrg.into()),
             (None, [only]) => Ok(only.clone()),
             // A key that is bound to no organisation can ask for none.
-            (None, []) => Err(Code::InsufficientScope.into()),
+            (None, []) if !self.operates() => Err(Code::InsufficientScope.into()),
             (None, _) => Err(Refusal::parameter(&parameters::ORG)),
         }
     }
 
-    /// True for what the books of this caller hold: those of every organisation for a key that operates the installation.
+    /// True for a key that operates the installation.
+    pub(crate) fn operates(&self) -> bool {
+        self.0.scopes.contains(&Scope::Admin)
+    }
+
+    /// True for what this caller may ask about: every organisation for a key that operates the installation.
     pub(crate) fn sees(&self, org: &str) -> bool {
-        self.0.scopes.contains(&Scope::Admin) || self.0.orgs.iter().any(|own| own.as_str() == org)
+        self.operates() || self.0.orgs.iter().any(|own| own.as_str() == org)
     }
 }
 

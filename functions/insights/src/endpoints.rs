@@ -15,8 +15,9 @@ use contract::{
 use schemars::{Schema, SchemaGenerator};
 
 use crate::parameters::{
-    AFTER, CURSOR, EDGES, EVENTS, FLOWS, FROM, HOTSPOTS, ONE_PRODUCT, ORG, PAGE, PRODUCT,
-    Parameter, RULE, SESSION, SESSIONS_MIN, SORT, STATE, TO, UNUSUAL,
+    AFTER, CURSOR, EDGES, EVENTS, FLOWS, FROM, HOTSPOTS, LISTED_FROM, LISTED_TO, ORG, ORG_OR_ALL,
+    PAGE, PERCENTILE_MIN, PERSONS_PRODUCT, PRODUCT, Parameter, RULE, SESSION, SESSIONS_MIN, SORT,
+    STATE, TO, UNUSUAL,
 };
 
 /// An endpoint.
@@ -114,8 +115,8 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         operation: Operation::UnusualSessions,
         path: "/v1/flows/unusual",
         id: "unusualSessions",
-        about: "Of the newest 1,000 sessions of a time those that went where hardly anybody goes, the most unusual first.",
-        parameters: &[ORG, PRODUCT, FROM, TO, UNUSUAL],
+        about: "Of the newest 1,000 sessions of a time those that went where hardly anybody goes, the most unusual first. What is usual is what the flows of its whole UTC days say.",
+        parameters: &[ORG, PRODUCT, LISTED_FROM, LISTED_TO, PERCENTILE_MIN, UNUSUAL],
         answer: SchemaGenerator::subschema_for::<UnusualSessions>,
     },
     Endpoint {
@@ -123,7 +124,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/v1/sessions",
         id: "sessions",
         about: "Sessions that began in a time, newest first.",
-        parameters: &[ORG, PRODUCT, FROM, TO, STATE, PAGE, CURSOR],
+        parameters: &[ORG_OR_ALL, PRODUCT, LISTED_FROM, LISTED_TO, STATE, PAGE, CURSOR],
         answer: SchemaGenerator::subschema_for::<SessionPage>,
     },
     Endpoint {
@@ -131,7 +132,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/v1/sessions/{id}",
         id: "session",
         about: "One session, with what its scores are made of, and how unusual its way was.",
-        parameters: &[ORG],
+        parameters: &[ORG_OR_ALL],
         answer: SchemaGenerator::subschema_for::<SessionView>,
     },
     Endpoint {
@@ -139,7 +140,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/v1/incidents",
         id: "incidents",
         about: "Incidents that began in a time, newest first, each with its rule, thresholds and events.",
-        parameters: &[ORG, PRODUCT, FROM, TO, RULE, SESSION, PAGE, CURSOR],
+        parameters: &[ORG_OR_ALL, PRODUCT, LISTED_FROM, LISTED_TO, RULE, SESSION, PAGE, CURSOR],
         answer: SchemaGenerator::subschema_for::<IncidentPage>,
     },
     Endpoint {
@@ -147,7 +148,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/api/sessions/{id}/events",
         id: "sessionEvents",
         about: "A session's events as they are kept, in order.",
-        parameters: &[ORG, AFTER, EVENTS, CURSOR],
+        parameters: &[ORG_OR_ALL, AFTER, EVENTS, CURSOR],
         answer: SchemaGenerator::subschema_for::<EventPage>,
     },
     Endpoint {
@@ -155,7 +156,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/api/sessions/{id}/context",
         id: "sessionContext",
         about: "What a session is about, by all of its events that are kept.",
-        parameters: &[ORG],
+        parameters: &[ORG_OR_ALL],
         answer: SchemaGenerator::subschema_for::<SessionContext>,
     },
     Endpoint {
@@ -163,7 +164,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/api/users/{id}/preferences",
         id: "userPreferences",
         about: "What a person prefers, by what they did in their newest 50 sessions that are over.",
-        parameters: &[ORG, ONE_PRODUCT],
+        parameters: &[ORG, PERSONS_PRODUCT],
         answer: SchemaGenerator::subschema_for::<UserPreferences>,
     },
     #[cfg(feature = "websocket")]
@@ -172,7 +173,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/api/sessions/{id}/context/stream",
         id: "sessionContextStream",
         about: "A WebSocket: what a session is about, now and after every change, each message a SessionContext. A message {\"after\": lastSeq} asks for what is newer; one whose after is no lastSeq is answered with a problem and the end. On one machine one key may have 100 open, one organisation 250, all together 1,000. Behind a gateway this is an address of its own, with the session in the query.",
-        parameters: &[ORG, crate::parameters::AFTER_SEQUENCE],
+        parameters: &[ORG_OR_ALL, crate::parameters::AFTER_SEQUENCE],
         answer: SchemaGenerator::subschema_for::<SessionContext>,
     },
     Endpoint {
@@ -180,7 +181,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/v1/ledger",
         id: "ledger",
         about: "What became of every event, per organisation that the key sees.",
-        parameters: &[ORG],
+        parameters: &[ORG_OR_ALL],
         answer: SchemaGenerator::subschema_for::<LedgerReport>,
     },
     Endpoint {
@@ -188,7 +189,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/v1/events/{id}",
         id: "whereabouts",
         about: "Where one event is.",
-        parameters: &[ORG],
+        parameters: &[ORG_OR_ALL],
         answer: SchemaGenerator::subschema_for::<Whereabouts>,
     },
     Endpoint {

@@ -55,6 +55,7 @@ use ports::{
     clock::{Clock, Entropy},
     keys::ApiKeys,
     projections::Projections,
+    reference::Organisations,
     rules::RuleBook,
     sessions::{EventLog, Heads, Sums, Understanding},
 };
@@ -70,7 +71,7 @@ pub use unusual::unusual_of;
 
 use crate::{
     endpoints::{ENDPOINTS, Endpoint, Operation},
-    query::{Asking, Query},
+    query::{Asking, Call, Orgs, Query},
 };
 
 /// The API over a world that understands events.
@@ -100,7 +101,16 @@ impl<W, C, E> Insights<W, C, E> {
 
 /// All that is asked of a world.
 pub trait World:
-    Understanding + Sums + EventLog + Heads + Projections + RuleBook + Accounts + ApiKeys + 'static
+    Understanding
+    + Sums
+    + EventLog
+    + Heads
+    + Projections
+    + RuleBook
+    + Organisations
+    + Accounts
+    + ApiKeys
+    + 'static
 {
 }
 
@@ -111,6 +121,7 @@ impl<W> World for W where
         + Heads
         + Projections
         + RuleBook
+        + Organisations
         + Accounts
         + ApiKeys
         + 'static
@@ -184,12 +195,12 @@ where
             Operation::TopFlows => self.top_flows(&asking.call()?).await,
             Operation::FlowGraph => self.flow_graph(&asking.call()?).await,
             Operation::UnusualSessions => self.unusual_sessions(&asking.call()?).await,
-            Operation::Sessions => self.sessions(&asking.call()?).await,
-            Operation::Session => self.session(&asking.call()?).await,
-            Operation::Incidents => self.incidents(&asking.call()?).await,
-            Operation::Events => self.events(&asking.call()?).await,
+            Operation::Sessions => self.sessions(&self.listing(asking).await?).await,
+            Operation::Session => self.session(&self.of_session(asking).await?).await,
+            Operation::Incidents => self.incidents(&self.listing(asking).await?).await,
+            Operation::Events => self.events(&self.of_session(asking).await?).await,
             Operation::Preferences => self.preferences(&asking.call()?).await,
-            Operation::Context => self.context(&asking.call()?).await,
+            Operation::Context => self.context(&self.of_session(asking).await?).await,
             #[cfg(feature = "websocket")]
             Operation::ContextStream => {
                 let key_id = asking.caller.key_id().to_owned();
@@ -199,6 +210,32 @@ where
             Operation::Whereabouts => self.whereabouts(&asking).await,
             Operation::Description => Ok(described()),
         }
+    }
+}
+
+impl<W: Understanding + Organisations, C, E> Insights<W, C, E> {
+    /// A request for a list: of one organisation, or of all of them when an operator names none.
+    async fn listing(&self, asking: Asking) -> Result<Call<Orgs>, Refusal> {
+        if asking.is_about_all() {
+            let orgs = self.world.list().await?;
+            return Ok(asking.about(Orgs::All(orgs)));
+        }
+        let org = asking.caller.org(asking.query.org()?)?;
+        Ok(asking.about(Orgs::One(org)))
+    }
+
+    /// A request about a session. An operator who names no organisation means the one that has it.
+    async fn of_session(&self, asking: Asking) -> Result<Call, Refusal> {
+        if !asking.is_about_all() {
+            return asking.call();
+        }
+        let id = query::session_id(asking.id.as_deref())?;
+        for org in self.world.list().await? {
+            if self.world.session(&org, &id).await?.is_some() {
+                return Ok(asking.about(org));
+            }
+        }
+        Err(Code::NotFound.into())
     }
 }
 

@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use contract::{
-    Code,
+    Code, Timestamp,
     incident::{Incident, Rule},
     insights::pages::{self, IncidentPage, SessionPage, SessionView},
     session::SessionId,
@@ -21,32 +21,37 @@ use crate::{
     cursor::Place,
     parameters::{self, CURSOR, PAGE},
     problem::Refusal,
-    query::Call,
+    query::{About, Call, Orgs},
     unusual::unusual_of,
 };
 
 impl<W: Understanding + Sums, C: Clock, E> Insights<W, C, E> {
-    pub(crate) async fn sessions(&self, call: &Call) -> Result<Response, Refusal> {
+    pub(crate) async fn sessions(&self, call: &Call<Orgs>) -> Result<Response, Refusal> {
         let limit = call.query.count(&PAGE)?;
         let place = self.place(call)?;
-        let span = call.span(place.as_ref())?;
-        let after = place.map(|place| Some((place.at, SessionId::parse(&place.id)?)));
-        let query = SessionQuery {
-            span: span.clone(),
-            state: call.query.parsed(&parameters::STATE, SessionState::parse)?,
-            after: known(after)?,
-            limit: limit + 1,
-        };
-        let mut sessions = self.world.sessions(&query).await?;
+        let (from, to) = call.times(place.as_ref())?;
+        let after = known(place.map(|place| Some((place.at, SessionId::parse(&place.id)?))))?;
+        let state = call.query.parsed(&parameters::STATE, SessionState::parse)?;
+        let product = call.query.product()?;
+        let mut sessions: Vec<StoredSession> = Vec::new();
+        for org in call.org.each() {
+            let span = Span { org: org.clone(), product: product.clone(), from, to };
+            let query = SessionQuery { span, state, after: after.clone(), limit: limit + 1 };
+            sessions.extend(self.world.sessions(&query).await?);
+            newest(&mut sessions, limit + 1, |held| {
+                (held.session.started_at, held.session.session_id.as_str())
+            });
+        }
         let is_last = sessions.len() <= limit;
         sessions.truncate(limit);
         let last = sessions.last().filter(|_| !is_last).map(|last| &last.session);
         let next_cursor = last.map(|last| {
             let id = last.session_id.to_string();
-            self.next(call, &span, last.started_at, id)
+            self.next(call, (from, to), last.started_at, id)
         });
         let sessions = sessions.into_iter().map(view).collect();
-        Ok(Json(SessionPage { asked: call.asked(span), sessions, next_cursor }).into_response())
+        let page = SessionPage { asked: call.asked((from, to))?, sessions, next_cursor };
+        Ok(Json(page).into_response())
     }
 
     pub(crate) async fn session(&self, call: &Call) -> Result<Response, Refusal> {
@@ -56,40 +61,55 @@ impl<W: Understanding + Sums, C: Clock, E> Insights<W, C, E> {
         Ok(Json(SessionView { unusual, ..view(stored) }).into_response())
     }
 
-    pub(crate) async fn incidents(&self, call: &Call) -> Result<Response, Refusal> {
+    pub(crate) async fn incidents(&self, call: &Call<Orgs>) -> Result<Response, Refusal> {
         let limit = call.query.count(&PAGE)?;
         let place = self.place(call)?;
-        let span = call.span(place.as_ref())?;
-        let query = IncidentQuery {
-            span: span.clone(),
-            rule: call.query.parsed(&parameters::RULE, Rule::parse)?,
-            session: call.query.parsed(&parameters::SESSION, SessionId::parse)?,
-            after: place.map(|place| (place.at, place.id)),
-            limit: limit + 1,
-        };
-        let mut found = self.world.incidents(&query).await?;
+        let (from, to) = call.times(place.as_ref())?;
+        let after = place.map(|place| (place.at, place.id));
+        let rule = call.query.parsed(&parameters::RULE, Rule::parse)?;
+        let session = call.query.parsed(&parameters::SESSION, SessionId::parse)?;
+        let product = call.query.product()?;
+        let mut found: Vec<Incident> = Vec::new();
+        for org in call.org.each() {
+            let span = Span { org: org.clone(), product: product.clone(), from, to };
+            let (session, after) = (session.clone(), after.clone());
+            let query = IncidentQuery { span, rule, session, after, limit: limit + 1 };
+            let page = self.world.incidents(&query).await?;
+            found.extend(page.into_iter().map(|StoredIncident { incident, .. }| incident));
+            newest(&mut found, limit + 1, |one| (one.started_at, one.incident_id.as_str()));
+        }
         let is_last = found.len() <= limit;
         found.truncate(limit);
-        let incidents: Vec<Incident> =
-            found.into_iter().map(|StoredIncident { incident, .. }| incident).collect();
-        let next_cursor = incidents
-            .last()
-            .filter(|_| !is_last)
-            .map(|last| self.next(call, &span, last.started_at, last.incident_id.clone()));
-        Ok(Json(IncidentPage { asked: call.asked(span), incidents, next_cursor }).into_response())
+        let last = found.last().filter(|_| !is_last);
+        let next_cursor =
+            last.map(|last| self.next(call, (from, to), last.started_at, last.incident_id.clone()));
+        let page = IncidentPage { asked: call.asked((from, to))?, incidents: found, next_cursor };
+        Ok(Json(page).into_response())
     }
+}
+
+/// Keeps the newest of what several organisations have, in the order in which each of them is listed.
+fn newest<T>(found: &mut Vec<T>, limit: usize, place: impl Fn(&T) -> (Timestamp, &str)) {
+    found.sort_by(|a, b| place(b).cmp(&place(a)));
+    found.truncate(limit);
 }
 
 impl<W, C, E> Insights<W, C, E> {
     /// Where the page that is asked for begins; nothing for the first one.
-    pub(crate) fn place(&self, call: &Call) -> Result<Option<Place>, Refusal> {
+    pub(crate) fn place(&self, call: &Call<impl About>) -> Result<Option<Place>, Refusal> {
         let cursor = call.query.text(&CURSOR);
         let place = cursor.map(|text| self.cursors.open(&call.bound(), text)).transpose()?;
         Ok(place)
     }
 
-    fn next(&self, call: &Call, span: &Span, at: contract::Timestamp, id: String) -> String {
-        self.cursors.seal(&call.bound(), &Place { from: span.from, to: span.to, at, id })
+    fn next(
+        &self,
+        call: &Call<impl About>,
+        (from, to): (Timestamp, Timestamp),
+        at: Timestamp,
+        id: String,
+    ) -> String {
+        self.cursors.seal(&call.bound(), &Place { from, to, at, id })
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{Insights, parameters, problem::Refusal, query::Call};
 
 impl<W: Sums + RuleBook, C: Clock, E> Insights<W, C, E> {
     pub(crate) async fn overview(&self, call: &Call) -> Result<Response, Refusal> {
-        let (span, period) = call.days()?;
+        let (span, period, asked) = call.days()?;
         let both = with_previous(&span, period);
         let (overview, screens, rules, tasks) = try_join!(
             self.world.cells(&both, CellKind::Overview),
@@ -32,11 +32,11 @@ impl<W: Sums + RuleBook, C: Clock, E> Insights<W, C, E> {
         )?;
         let cells =
             OverviewCells { overview: &overview, screens: &screens, rules: &rules, tasks: &tasks };
-        Ok(Json(insight::overview(call.asked(span), period, &cells)).into_response())
+        Ok(Json(insight::overview(asked, period, &cells)).into_response())
     }
 
     pub(crate) async fn hotspots(&self, call: &Call) -> Result<Response, Refusal> {
-        let (span, period) = call.days()?;
+        let (span, period, asked) = call.days()?;
         let sessions_min = call.query.count(&parameters::SESSIONS_MIN)?;
         let question = HotspotQuestion {
             period,
@@ -44,27 +44,27 @@ impl<W: Sums + RuleBook, C: Clock, E> Insights<W, C, E> {
             limit: call.query.count(&parameters::HOTSPOTS)?,
         };
         let cells = self.world.cells(&with_previous(&span, period), CellKind::Screen).await?;
-        Ok(Json(insight::hotspots(call.asked(span), question, &cells)).into_response())
+        Ok(Json(insight::hotspots(asked, question, &cells)).into_response())
     }
 
     pub(crate) async fn trace(&self, call: &Call) -> Result<Response, Refusal> {
-        let (span, period) = call.days()?;
+        let (span, period, asked) = call.days()?;
         let cells = self.world.cells(&span, CellKind::Pillar).await?;
-        Ok(Json(insight::trace(call.asked(span), period, &cells)).into_response())
+        Ok(Json(insight::trace(asked, period, &cells)).into_response())
     }
 
     pub(crate) async fn top_flows(&self, call: &Call) -> Result<Response, Refusal> {
-        let (span, _) = call.days()?;
+        let (span, _, asked) = call.days()?;
         let limit = call.query.count(&parameters::FLOWS)?;
         let sort = call.query.parsed(&parameters::SORT, sort)?.unwrap_or(FlowSort::Frequency);
         let (names, cells) =
             try_join!(self.flow_names(&span), self.world.cells(&span, CellKind::Variant))?;
-        let told = insight::top_flows(call.asked(span), (sort, limit), &names, &cells);
+        let told = insight::top_flows(asked, (sort, limit), &names, &cells);
         Ok(Json(told).into_response())
     }
 
     pub(crate) async fn flow_graph(&self, call: &Call) -> Result<Response, Refusal> {
-        let (span, _) = call.days()?;
+        let (span, _, asked) = call.days()?;
         let limit = call.query.count(&parameters::EDGES)?;
         let (names, cells) =
             try_join!(self.flow_names(&span), self.world.cells(&span, CellKind::Edge))?;
@@ -74,7 +74,7 @@ impl<W: Sums + RuleBook, C: Clock, E> Insights<W, C, E> {
         } else {
             self.world.cells(&span, CellKind::Variant).await?
         };
-        let told = insight::flow_graph(call.asked(span), limit, (&names, &variants), &cells);
+        let told = insight::flow_graph(asked, limit, (&names, &variants), &cells);
         Ok(Json(told).into_response())
     }
 

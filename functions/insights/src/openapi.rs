@@ -106,5 +106,6 @@ fn parameters(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Vec<Value
 }
 
 const COMPONENTS: &str = "/components/schemas";
-const ABOUT: &str = "What is understood of an organisation's events. Every request needs a key of that organisation with \
-    the scope read or admin. Times are RFC 3339; numbers about fewer than 5 actors are left out and counted.";
+const ABOUT: &str = "What is understood of an organisation's events. Every request needs a key with the scope read of \
+    that organisation, or one with the scope admin, which operates the installation. Times are RFC 3339; numbers about fewer than 5 actors, and those that would \
+    tell such a one by subtraction within one answer, are left out and counted.";

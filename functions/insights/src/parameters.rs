@@ -22,7 +22,7 @@ pub(crate) struct Parameter {
 pub(crate) enum Grammar {
     /// An organisation's or a product's id.
     Id,
-    /// RFC 3339 with an offset.
+    /// RFC 3339 with an offset, or a day for its beginning in UTC.
     Time,
     /// A whole number.
     Count {
@@ -48,11 +48,12 @@ impl Parameter {
     pub(crate) fn expects(&self) -> String {
         match &self.grammar {
             Grammar::Id if self.name == ORG.name => {
-                "one of the organisations of this key, which needs to be named when there are several"
+                "one of the organisations of this key, which needs to be named when there are several or all"
                     .to_owned()
             }
             Grammar::Id => format!("1 to {ID_BYTES_MAX} of A-Z, a-z, 0-9, _ and -"),
-            Grammar::Time => "an RFC 3339 time with an offset, its + written as %2B".to_owned(),
+            Grammar::Time => "an RFC 3339 time with an offset, its + written as %2B, or a day as 2026-02-01, in UTC"
+                    .to_owned(),
             Grammar::Count { min, max, .. } => format!("a whole number from {min} to {max}"),
             Grammar::Word(words) => format!("one of {}", words().join(", ")),
             Grammar::Session => "a session's id".to_owned(),
@@ -67,7 +68,10 @@ impl Parameter {
             Grammar::Id => {
                 json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]+$", "minLength": 1, "maxLength": ID_BYTES_MAX })
             }
-            Grammar::Time => json!({ "type": "string", "format": "date-time" }),
+            Grammar::Time => json!({ "anyOf": [
+                { "type": "string", "format": "date-time" },
+                { "type": "string", "format": "date" },
+            ] }),
             Grammar::Count { min, max, usual } => {
                 json!({ "type": "integer", "minimum": min, "maximum": max, "default": usual })
             }
@@ -87,17 +91,22 @@ pub(crate) const CURSOR_CHARACTERS_MAX: usize = 256;
 pub(crate) const ORG: Parameter = Parameter {
     name: "org",
     grammar: Grammar::Id,
-    about: "The organisation, for a key that is bound to several.",
+    about: "The organisation, for a key that is bound to several. A key that operates the installation may name any.",
+};
+pub(crate) const ORG_OR_ALL: Parameter = Parameter {
+    name: ORG.name,
+    grammar: Grammar::Id,
+    about: "The organisation, for a key that is bound to several. A key that operates the installation may name any; left out, it asks about all of them.",
 };
 pub(crate) const PRODUCT: Parameter = Parameter {
     name: "productId",
     grammar: Grammar::Id,
     about: "One product; left out: all of the organisation's.",
 };
-pub(crate) const ONE_PRODUCT: Parameter = Parameter {
+pub(crate) const PERSONS_PRODUCT: Parameter = Parameter {
     name: PRODUCT.name,
     grammar: Grammar::Id,
-    about: "The product; left out: the one called default.",
+    about: "The product; left out: all of the organisation's together, and the answer names none.",
 };
 pub(crate) const FROM: Parameter = Parameter {
     name: "from",
@@ -108,6 +117,18 @@ pub(crate) const TO: Parameter = Parameter {
     name: "to",
     grammar: Grammar::Time,
     about: "End of the time covered, exclusive, at most 92 days after its start; left out: the end of this UTC day.",
+};
+pub(crate) const LISTED_FROM: Parameter = Parameter {
+    name: FROM.name,
+    grammar: Grammar::Time,
+    about: "Start of the time in which they began, to the millisecond; left out: 7 days before its end.",
+};
+pub(crate) const LISTED_TO: Parameter =
+    Parameter { name: TO.name, grammar: Grammar::Time, about: TO.about };
+pub(crate) const PERCENTILE_MIN: Parameter = Parameter {
+    name: "minPercentile",
+    grammar: Grammar::Count { min: 0, max: 100, usual: 99 },
+    about: "Only sessions that are more unusual than at least so many in a hundred flows.",
 };
 pub(crate) const SESSIONS_MIN: Parameter = Parameter {
     name: "minSessions",

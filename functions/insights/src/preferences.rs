@@ -10,21 +10,28 @@ use ports::{
     clock::Clock,
     projections::{Projected, Projections},
     reference::Subject,
+    sessions::Sums,
 };
 
 use crate::{Insights, problem::Refusal, query::Call};
 
-impl<W: Projections, C: Clock, E> Insights<W, C, E> {
+impl<W: Projections + Sums, C: Clock, E> Insights<W, C, E> {
     pub(crate) async fn preferences(&self, call: &Call) -> Result<Response, Refusal> {
-        let product = call.query.product()?.unwrap_or_default();
+        let product = call.query.product()?;
         let actor = call.id.clone().filter(|id| is_token(id)).ok_or(Code::NotFound)?;
-        let subject = Subject { org: call.org.clone(), product, actor };
-        let kept = self.world.load(&Projected::Preferences(subject.clone())).await?;
-        let told = kept.and_then(|kept| {
+        let products = match &product {
+            Some(product) => vec![product.clone()],
+            None => self.world.products_of(&call.org).await?,
+        };
+        let mut known = PreferencesState::default();
+        for product in products {
+            let subject = Subject { org: call.org.clone(), product, actor: actor.clone() };
+            let kept = self.world.load(&Projected::Preferences(subject)).await?;
             // A state that this build cannot go on with is as good as none.
-            let state: PreferencesState = serde_json::from_str(&kept.state).ok()?;
-            state.preferences(&subject.org, &subject.product, &subject.actor)
-        });
+            let state = kept.and_then(|kept| serde_json::from_str(&kept.state).ok());
+            known = known.and(state.unwrap_or_default());
+        }
+        let told = known.preferences(&call.org, product.as_ref(), &actor);
         Ok(Json(told.ok_or(Code::NotFound)?).into_response())
     }
 }

@@ -31,60 +31,135 @@ pub(crate) struct Asking {
 impl Asking {
     /// The request as one about a single organisation.
     pub(crate) fn call(self) -> Result<Call, Refusal> {
-        let Self { endpoint, caller, id, query, now } = self;
-        Ok(Call { endpoint, org: caller.org(query.org()?)?, id, query, now })
+        let org = self.caller.org(self.query.org()?)?;
+        Ok(self.about(org))
+    }
+
+    /// True when an operator asks without saying which organisation is meant.
+    pub(crate) fn is_about_all(&self) -> bool {
+        self.caller.operates() && self.query.text(&parameters::ORG).is_none()
+    }
+
+    /// The request as one about `org`, which is the caller's to ask about.
+    pub(crate) fn about<O>(self, org: O) -> Call<O> {
+        let Self { endpoint, id, query, now, .. } = self;
+        Call { endpoint, org, id, query, now }
     }
 }
 
-/// A request about one organisation.
+/// A request about one organisation, or about several.
 #[derive(Debug)]
-pub(crate) struct Call {
+pub(crate) struct Call<O = OrgId> {
     pub(crate) endpoint: &'static Endpoint,
-    pub(crate) org: OrgId,
+    pub(crate) org: O,
     /// What stands in the path.
     pub(crate) id: Option<String>,
     pub(crate) query: Query,
     pub(crate) now: Timestamp,
 }
 
-impl Call {
-    /// The time and the product that are asked about; a page after the first is about the same time as the first.
-    pub(crate) fn span(&self, place: Option<&Place>) -> Result<Span, Refusal> {
-        let (from, to) = match place {
-            Some(place) => (place.from, place.to),
-            None => self.query.times(self.now)?,
-        };
-        Ok(Span { org: self.org.clone(), product: self.query.product()?, from, to })
+/// What a request is about.
+pub(crate) trait About {
+    /// What a cursor is bound to; no organisation has an empty name.
+    fn name(&self) -> &str;
+    /// What is told of it.
+    fn told(&self) -> Option<OrgId>;
+}
+
+impl About for OrgId {
+    fn name(&self) -> &str {
+        self.as_str()
     }
 
-    /// The whole days that are asked about.
-    pub(crate) fn days(&self) -> Result<(Span, Period), Refusal> {
-        let span = self.span(None)?;
-        let period = Period::covering(span.from, span.to);
-        Ok((Span { from: period.from, to: period.to, ..span }, period))
+    fn told(&self) -> Option<OrgId> {
+        Some(self.clone())
+    }
+}
+
+/// Organisations whose lists are read as one.
+#[derive(Debug)]
+pub(crate) enum Orgs {
+    One(OrgId),
+    All(Vec<OrgId>),
+}
+
+impl Orgs {
+    /// Each of them.
+    pub(crate) fn each(&self) -> &[OrgId] {
+        match self {
+            Self::One(org) => std::slice::from_ref(org),
+            Self::All(orgs) => orgs,
+        }
+    }
+}
+
+impl About for Orgs {
+    fn name(&self) -> &str {
+        match self {
+            Self::One(org) => org.as_str(),
+            Self::All(_) => "",
+        }
+    }
+
+    fn told(&self) -> Option<OrgId> {
+        match self {
+            Self::One(org) => Some(org.clone()),
+            Self::All(_) => None,
+        }
+    }
+}
+
+impl<O: About> Call<O> {
+    /// The time that is asked about; a page after the first is about the same time as the first.
+    pub(crate) fn times(&self, place: Option<&Place>) -> Result<(Timestamp, Timestamp), Refusal> {
+        match place {
+            Some(place) => Ok((place.from, place.to)),
+            None => self.query.times(self.now),
+        }
     }
 
     /// What the answer is about.
-    pub(crate) fn asked(&self, span: Span) -> Asked {
-        let Span { org, product, from, to } = span;
-        Asked { org_id: org, product_id: product, from, to, as_of: self.now }
+    pub(crate) fn asked(&self, (from, to): (Timestamp, Timestamp)) -> Result<Asked, Refusal> {
+        let product_id = self.query.product()?;
+        Ok(Asked { org_id: self.org.told(), product_id, from, to, as_of: self.now })
     }
 
     /// What a cursor of this question is bound to.
     pub(crate) fn bound(&self) -> Bound<'_> {
         let id = self.id.as_deref().unwrap_or_default();
-        let named = [self.org.as_str(), self.endpoint.path, id];
+        let named = [self.org.name(), self.endpoint.path, id];
         let asked = self.query.given.iter().filter(|(name, _)| {
             ![parameters::CURSOR.name, parameters::PAGE.name, parameters::ORG.name].contains(name)
         });
         let asked = asked.flat_map(|(name, value)| [*name, value.as_str()]);
         Bound(named.into_iter().chain(asked).collect())
     }
+}
+
+impl Call {
+    /// The time and the product that are asked about.
+    pub(crate) fn span(&self) -> Result<Span, Refusal> {
+        let (from, to) = self.times(None)?;
+        Ok(Span { org: self.org.clone(), product: self.query.product()?, from, to })
+    }
+
+    /// The whole days that are asked about, and what the answer is about.
+    pub(crate) fn days(&self) -> Result<(Span, Period, Asked), Refusal> {
+        let span = self.span()?;
+        let period = Period::covering(span.from, span.to);
+        let asked = self.asked((period.from, period.to))?;
+        Ok((Span { from: period.from, to: period.to, ..span }, period, asked))
+    }
 
     /// The session that the path names. What is no id is no session.
     pub(crate) fn session_id(&self) -> Result<SessionId, Refusal> {
-        self.id.as_deref().and_then(SessionId::parse).ok_or(Code::NotFound.into())
+        session_id(self.id.as_deref())
     }
+}
+
+/// The session that a path names.
+pub(crate) fn session_id(id: Option<&str>) -> Result<SessionId, Refusal> {
+    id.and_then(SessionId::parse).ok_or(Code::NotFound.into())
 }
 
 /// Parameters as they were given.
@@ -138,7 +213,7 @@ impl Query {
     }
 
     pub(crate) fn time(&self, parameter: &Parameter) -> Result<Option<Timestamp>, Refusal> {
-        self.parsed(parameter, Timestamp::parse)
+        self.parsed(parameter, Timestamp::parse_time_or_day)
     }
 
     /// The text of `parameter`.
@@ -164,9 +239,15 @@ impl Query {
     }
 
     fn times(&self, now: Timestamp) -> Result<(Timestamp, Timestamp), Refusal> {
-        let to = self.time(&parameters::TO)?;
+        let (from, to) = match (self.time(&parameters::FROM), self.time(&parameters::TO)) {
+            (Ok(from), Ok(to)) => (from, to),
+            (Err(_), Err(_)) => {
+                let title = format!("Both from and to are {}.", parameters::FROM.expects());
+                return Err(Refusal::parameters(title));
+            }
+            (Err(refusal), Ok(_)) | (Ok(_), Err(refusal)) => return Err(refusal),
+        };
         let to = to.unwrap_or_else(|| now.day().plus_ms(DAY_MS));
-        let from = self.time(&parameters::FROM)?;
         let from = from.unwrap_or_else(|| to.plus_ms(-USUAL_DAYS * DAY_MS));
         if from >= to {
             return Err(Refusal::parameters("from is before to."));

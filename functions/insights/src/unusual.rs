@@ -26,12 +26,14 @@ use crate::{Insights, parameters, problem::Refusal, query::Call};
 
 impl<W: Understanding + Sums, C: Clock, E> Insights<W, C, E> {
     pub(crate) async fn unusual_sessions(&self, call: &Call) -> Result<Response, Refusal> {
-        let (span, period) = call.days()?;
+        let (span, period, asked) = call.days()?;
         let limit = call.query.count(&parameters::UNUSUAL)?;
-        let exact = call.span(None)?;
-        let (usual, sessions) =
-            try_join!(usual(&self.world, span.clone()), newest(&self.world, &exact))?;
-        let told = insight::unusual_sessions(call.asked(span), (&usual, period), sessions, limit);
+        let percentile = call.query.count(&parameters::PERCENTILE_MIN)?;
+        let percentile_min = u32::try_from(percentile).map_or(100.0, f64::from);
+        let exact = call.span()?;
+        let (usual, sessions) = try_join!(usual(&self.world, span), newest(&self.world, &exact))?;
+        let most = (percentile_min, limit);
+        let told = insight::unusual_sessions(asked, (&usual, period), sessions, most);
         Ok(Json(told).into_response())
     }
 }

@@ -80,8 +80,9 @@ pub struct UserPreferences {
     pub actor_id: String,
     /// The tenant.
     pub org_id: OrgId,
-    /// The tenant's product.
-    pub product_id: ProductId,
+    /// The tenant's product; absent for all of them together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product_id: Option<ProductId>,
     /// The projector.
     pub model: String,
     /// How much they want explained, as last stated.

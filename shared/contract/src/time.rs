@@ -25,6 +25,13 @@ impl Timestamp {
         i64::try_from(parsed.unix_timestamp_nanos().div_euclid(1_000_000)).ok().map(Self::from_ms)
     }
 
+    /// The same, or a day (`2026-02-01`) for its beginning in UTC.
+    #[must_use]
+    pub fn parse_time_or_day(text: &str) -> Option<Self> {
+        let is_day = text.len() == "2026-02-01".len();
+        if is_day { Self::parse(&format!("{text}T00:00:00Z")) } else { Self::parse(text) }
+    }
+
     /// Milliseconds since the epoch.
     #[must_use]
     pub fn ms(self) -> i64 {
@@ -128,6 +135,17 @@ mod tests {
             ["2026-02-12T01:00:00", "2026-02-12", "now", "", "1700000000", "2026-02-30T00:00:00Z"]
         {
             assert_eq!(Timestamp::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_its_beginning_in_utc() {
+        let day = Timestamp::parse("2026-02-12T00:00:00Z");
+        assert_eq!(Timestamp::parse_time_or_day("2026-02-12"), day);
+        assert_eq!(Timestamp::parse_time_or_day("2026-02-12T02:00:00+02:00"), day);
+        for bad in ["2026-02-30", "2026-2-012", "12-02-2026", "éééééé", "", "2026-02-12T00:00:00"]
+        {
+            assert_eq!(Timestamp::parse_time_or_day(bad), None, "{bad}");
         }
     }
 

@@ -54,6 +54,19 @@ pub(crate) fn products(
     Ok(products.into_iter().collect())
 }
 
+/// The products of an organisation with sessions that are counted, in order: those have a cell in the overview of their day.
+pub(crate) fn products_of(connection: &Connection, org: &OrgId) -> Result<Vec<ProductId>, Fault> {
+    let mut select = connection.prepare_cached(
+        "SELECT DISTINCT product FROM cells WHERE org = ?1 AND kind = ?2 ORDER BY product",
+    )?;
+    let mut found = select.query(params![org.as_str(), CellKind::Overview.as_str()])?;
+    let mut products = Vec::new();
+    while let Some(row) = found.next()? {
+        products.push(rows::product(row.get(0)?)?);
+    }
+    Ok(products)
+}
+
 /// The cells of a kind whose day begins within the span.
 pub(crate) fn within(
     connection: &Connection,

@@ -26,6 +26,11 @@ impl Sums for Store {
         let span = span.clone();
         self.query("read cells", move |connection| cells::within(connection, &span, kind)).await
     }
+
+    async fn products_of(&self, org: &OrgId) -> PortResult<Vec<ProductId>> {
+        let org = org.clone();
+        self.query("list products", move |connection| cells::products_of(connection, &org)).await
+    }
 }
 
 impl Amendments for Store {

@@ -6,6 +6,8 @@ use std::{collections::BTreeMap, ops::AddAssign};
 use contract::{OrgId, ProductId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::disclosure::Actors;
+
 /// Names a cell.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CellKey {
@@ -108,10 +110,65 @@ impl Cell {
         add_to(&mut self.actors, slot, 1);
     }
 
+    /// Adds to the sum called `name` what a session of the actor in `slot` adds to it, and keeps who it was of, in a sixteenth:
+    /// see [`Cell::behind`].
+    pub fn add_of(&mut self, name: &str, slot: u8, value: i64) {
+        self.add(name, value);
+        self.add(&part_name(name, slot % PARTS), value);
+    }
+
     /// At least this many different actors are in it.
     #[must_use]
     pub fn actors_at_least(&self) -> usize {
         self.actors.values().filter(|sessions| **sessions > 0).count()
+    }
+
+    /// The actors in it.
+    #[must_use]
+    pub fn behind_all(&self) -> Actors {
+        let here = self.actors.iter().filter(|(_, sessions)| **sessions > 0);
+        Actors::of(here.map(|(slot, _)| *slot))
+    }
+
+    /// The actors that the sum called `name` is of; nothing where that was not kept of all of it.
+    #[must_use]
+    pub fn behind(&self, name: &str) -> Option<Actors> {
+        let parts = self.parts_of(name)?;
+        Some(Actors::of((0..).zip(parts).filter(|(_, part)| *part > 0).map(|(slot, _)| slot)))
+    }
+
+    /// The actors of the sessions that are not counted in the sum called `name`, where that counts sessions; nothing where it
+    /// is not known.
+    #[must_use]
+    pub fn behind_the_rest_of(&self, name: &str) -> Option<Actors> {
+        let mut rest = [0_i64; 16];
+        for (slot, sessions) in &self.actors {
+            if let Some(rest) = rest.get_mut(usize::from(slot % PARTS)) {
+                *rest += sessions;
+            }
+        }
+        for (rest, part) in rest.iter_mut().zip(self.parts_of(name)?) {
+            *rest -= part;
+        }
+        let is_known = rest.iter().all(|sessions| *sessions >= 0);
+        let rest = (0..).zip(rest).filter(|(_, sessions)| *sessions > 0).map(|(slot, _)| slot);
+        is_known.then(|| Actors::of(rest))
+    }
+
+    /// The actors of the sessions that are in this cell and not in `part`; nothing where there are some in it that are not here.
+    #[must_use]
+    pub fn behind_all_but(&self, part: &Self) -> Option<Actors> {
+        let mut rest = self.actors.clone();
+        part.actors.iter().for_each(|(slot, sessions)| add_to(&mut rest, *slot, -sessions));
+        let is_known = rest.values().all(|sessions| *sessions >= 0);
+        is_known.then(|| Actors::of(rest.into_keys()))
+    }
+
+    /// The sum called `name` in sixteen parts, by slots of actors; nothing unless they are all of it.
+    fn parts_of(&self, name: &str) -> Option<Vec<i64>> {
+        let parts: Vec<i64> = (0..PARTS).map(|part| self.sum(&part_name(name, part))).collect();
+        let is_all = parts.iter().sum::<i64>() == self.sum(name);
+        (is_all && parts.iter().all(|part| *part >= 0)).then_some(parts)
     }
 
     /// True when nothing is in it.
@@ -196,6 +253,14 @@ pub fn edge_of(name: &str) -> Option<(&str, &str)> {
     name.split_once('\t')
 }
 
+/// The name of the part of a sum that is of the actors in one sixteenth of the slots.
+fn part_name(name: &str, part: u8) -> String {
+    format!("{name}@{part:x}")
+}
+
+/// In how many parts a sum is kept of which it matters who is behind it: as many as are needed to tell five actors from
+/// four most of the time, since each of them costs in each cell.
+const PARTS: u8 = 16;
 /// Where every way begins.
 pub const ENTRY: &str = "^";
 /// Where every way ends.
@@ -250,6 +315,43 @@ mod tests {
             };
             prop_assert_eq!(sum([&a, &b, &c]), sum([&c, &a, &b]));
         }
+    }
+
+    #[test]
+    fn it_is_known_who_is_behind_a_sum_and_behind_the_rest() {
+        let mut cell = Cell::default();
+        for slot in 0..8 {
+            cell.see(slot);
+            cell.add("sessions", 1);
+        }
+        cell.see(0);
+        (0..6).for_each(|slot| cell.add_of("exits", slot, 1));
+        let at_least = |actors: Option<Actors>| actors.map(Actors::at_least);
+        assert_eq!((cell.sum("exits"), at_least(cell.behind("exits"))), (6, Some(6)));
+        // The first actor was here twice, and once left from elsewhere.
+        assert_eq!(at_least(cell.behind_the_rest_of("exits")), Some(3));
+        assert_eq!(at_least(cell.behind("nothing")), Some(0));
+        assert_eq!(at_least(cell.behind_the_rest_of("nothing")), Some(8));
+        let mut back = Cell::default();
+        back.add_of("exits", 5, 1);
+        cell += &back.negated();
+        assert_eq!(at_least(cell.behind("exits")), Some(5));
+        // What was counted before it was kept who it was of.
+        cell.add("exits", 1);
+        assert_eq!((cell.behind("exits"), cell.behind_the_rest_of("exits")), (None, None));
+    }
+
+    #[test]
+    fn those_who_are_not_in_a_part_are_known_by_how_often_they_were_there() {
+        let of = |slots: &[u8]| {
+            let mut cell = Cell::default();
+            slots.iter().for_each(|slot| cell.see(*slot));
+            cell
+        };
+        let all = of(&[1, 1, 2, 3]);
+        assert_eq!(all.behind_all_but(&of(&[1, 2])), Some(Actors::of([1, 3])));
+        assert_eq!(all.behind_all_but(&all), Some(Actors::default()));
+        assert_eq!(all.behind_all_but(&of(&[4])), None);
     }
 
     #[test]

@@ -67,20 +67,22 @@ impl Adder<'_> {
         let (metrics, frustration) = (&session.metrics, &session.frustration);
         let mut sums: Vec<(String, i64)> = vec![
             ("frustration".into(), micro(frustration.score)),
-            ("frustratedHigh".into(), i64::from(frustration.tier == Tier::High)),
             (bucket(frustration.score), 1),
             ("activeMs".into(), metrics.active_ms),
             ("durationMs".into(), metrics.duration_ms),
             ("events".into(), metrics.events.into()),
             ("incidents".into(), metrics.incidents.values().map(|n| i64::from(*n)).sum()),
         ];
-        if let Some(score) = session.efficiency.score {
-            sums.extend([("efficiency".into(), micro(score)), ("efficiencySessions".into(), 1)]);
-        }
+        let rated = session.efficiency.score;
+        sums.extend(rated.map(|score| ("efficiency".into(), micro(score))));
         for part in &frustration.contributions {
             sums.push((format!("c.{}", part.signal), micro(part.share * frustration.score)));
         }
-        self.add(CellKind::Overview, "", &sums);
+        let parts = [
+            ("frustratedHigh", i64::from(frustration.tier == Tier::High)),
+            ("efficiencySessions", i64::from(rated.is_some())),
+        ];
+        self.add(CellKind::Overview, "", &sums, &parts);
     }
 
     fn screens(&mut self) {
@@ -100,7 +102,7 @@ impl Adder<'_> {
                     ("efficiencySessions".into(), 1),
                 ]);
             }
-            self.add(CellKind::Screen, screen, &sums);
+            self.add(CellKind::Screen, screen, &sums, &[]);
         }
     }
 
@@ -108,7 +110,7 @@ impl Adder<'_> {
         let names: BTreeSet<&str> =
             self.session.tasks.iter().map(|run| run.name.as_str()).collect();
         for name in names {
-            self.add(CellKind::Task, name, &[]);
+            self.add(CellKind::Task, name, &[], &[]);
         }
         // What was not decided when its session was cut is not decided.
         let decided = |run: &&TaskRun| run.outcome != FlowOutcome::Open;
@@ -116,9 +118,9 @@ impl Adder<'_> {
             let cell = self.cells.entry(key(self.session, CellKind::Task, &run.name)).or_default();
             cell.add("started", 1);
             match run.outcome {
-                FlowOutcome::Completed => cell.add("completed", 1),
-                FlowOutcome::Cancelled => cell.add("cancelled", 1),
-                FlowOutcome::Abandoned => cell.add("abandoned", 1),
+                FlowOutcome::Completed => cell.add_of("completed", self.slot, 1),
+                FlowOutcome::Cancelled => cell.add_of("cancelled", self.slot, 1),
+                FlowOutcome::Abandoned => cell.add_of("abandoned", self.slot, 1),
                 FlowOutcome::Ended | FlowOutcome::Open => {}
             }
             baseline::observe(cell, run);
@@ -127,15 +129,12 @@ impl Adder<'_> {
 
     fn pillars_and_rules(&mut self) {
         for (pillar, impact) in &self.session.trace {
-            let sums = [
-                ("caused".into(), impact.caused.into()),
-                ("prevented".into(), impact.prevented.into()),
-            ];
-            self.add(CellKind::Pillar, pillar.as_str(), &sums);
+            let parts = [("caused", impact.caused.into()), ("prevented", impact.prevented.into())];
+            self.add(CellKind::Pillar, pillar.as_str(), &[], &parts);
         }
         let incidents = &self.session.metrics.incidents;
         for (rule, count) in incidents {
-            self.add(CellKind::Rule, rule.as_str(), &[("incidents".into(), (*count).into())]);
+            self.add(CellKind::Rule, rule.as_str(), &[("incidents".into(), (*count).into())], &[]);
         }
         // Whatever else hurts is seen by actors as well, and told when there are enough of them.
         let is_rule =
@@ -147,17 +146,20 @@ impl Adder<'_> {
             .filter(|signal| !is_rule(signal))
             .collect();
         for signal in signals {
-            self.add(CellKind::Rule, signal, &[]);
+            self.add(CellKind::Rule, signal, &[], &[]);
         }
     }
 
-    /// Adds to a cell, the session itself among it.
-    fn add(&mut self, kind: CellKind, name: &str, sums: &[(String, i64)]) {
+    /// Adds to a cell, the session itself among it; of `parts` it is kept who is behind them.
+    fn add(&mut self, kind: CellKind, name: &str, sums: &[(String, i64)], parts: &[(&str, i64)]) {
         let cell = self.cells.entry(key(self.session, kind, name)).or_default();
         cell.add("sessions", 1);
         cell.see(self.slot);
         for (name, value) in sums {
             cell.add(name, *value);
+        }
+        for (name, value) in parts {
+            cell.add_of(name, self.slot, *value);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is read from the cells: each number with its sample, its thresholds, and what was left out.
 //!
-//! A cell with fewer than [`K_ANONYMITY`] actors is never told, and counted as suppressed.
+//! A cell with fewer than [`K_ANONYMITY`] actors is never told, and counted as suppressed. The same holds for what is left
+//! when one number of an answer is subtracted from another one, see [`crate::disclosure`].
 
 mod flows;
 mod hotspots;
@@ -28,7 +29,11 @@ use contract::{
     limits::K_ANONYMITY,
 };
 
-use crate::score::{math::float, model};
+use crate::{
+    cells::Cell,
+    disclosure::may_tell,
+    score::{math::float, model},
+};
 
 /// What numbers about `asked` are based on when `suppressed` sums were left out and `thresholds` used.
 fn basis(asked: Asked, suppressed: u64, thresholds: &[(&str, f64)]) -> Basis {
@@ -53,6 +58,37 @@ fn mean_score(micro: i64, count: i64) -> Option<f64> {
 /// To millionths: more is noise of the arithmetic.
 fn rounded(value: f64) -> f64 {
     (value * MICRO).round() / MICRO
+}
+
+/// Numbers that are told, and how many are not.
+#[derive(Debug, Default)]
+struct Telling {
+    withheld: u64,
+}
+
+impl Telling {
+    /// `number`, where it may be told; otherwise it is counted.
+    fn tell<T>(&mut self, may: bool, number: T) -> Option<T> {
+        self.withheld += u64::from(!may);
+        may.then_some(number)
+    }
+}
+
+/// True when nobody is found by the sum of `cell` called `name`, nor by what is left of its sessions, where that counts
+/// sessions.
+fn divides(cell: &Cell, name: &str) -> bool {
+    let part = cell.sum(name);
+    let rest = cell.sum("sessions") - part;
+    may_tell(part, cell.behind(name), K_ANONYMITY)
+        && may_tell(rest, cell.behind_the_rest_of(name), K_ANONYMITY)
+}
+
+/// True when nobody is found by subtracting the sessions of `part` from all of them.
+fn leaves(all: Option<&Cell>, part: &Cell) -> bool {
+    all.is_none_or(|all| {
+        let rest = all.sum("sessions") - part.sum("sessions");
+        may_tell(rest, all.behind_all_but(part), K_ANONYMITY)
+    })
 }
 
 /// A sum of what cannot be negative.
@@ -89,7 +125,7 @@ mod tests {
 
     pub(super) fn asked(period: Period) -> Asked {
         Asked {
-            org_id: OrgId::parse("acme").unwrap(),
+            org_id: Some(OrgId::parse("acme").unwrap()),
             product_id: None,
             from: period.from,
             to: period.to,

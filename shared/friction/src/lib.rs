@@ -21,7 +21,7 @@
 //! - [`mod@derive`], [`mod@contribution`], [`reconcile`]: a session of its events, what it adds, and what changes what is stored
 //! - [`context`], [`preferences`]: what a session and a person are about, event by event
 //! - [`cells`]: sums and counts per day, from which every number of the insights is read
-//! - [`insight`]: those numbers, each with its sample and what was left out
+//! - [`insight`], [`disclosure`]: those numbers, each with its sample and what was left out, so that nobody is found by subtracting
 //! - [`change`]: what one sweep of one owner commits
 #![warn(missing_docs)]
 
@@ -32,6 +32,7 @@ pub mod context;
 pub mod contribution;
 pub mod derive;
 pub mod detect;
+pub mod disclosure;
 pub mod flow;
 pub mod insight;
 pub mod metrics;

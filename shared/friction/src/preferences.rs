@@ -132,6 +132,13 @@ impl PreferencesState {
         self.sessions != before
     }
 
+    /// What is known of the same person elsewhere as well, to be told and not to be kept.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.sessions.extend(other.sessions);
+        self
+    }
+
     /// The last event of the person that is known; nothing when none is.
     #[must_use]
     pub fn last(&self) -> Option<Position> {
@@ -139,12 +146,12 @@ impl PreferencesState {
         Some(Position { at: last.0, id: last.1.clone() })
     }
 
-    /// What is said about the person of the token `actor`; nothing when nothing is known.
+    /// What is said about the person of the token `actor` in `product`, or in all of them; nothing when nothing is known.
     #[must_use]
     pub fn preferences(
         &self,
         org: &OrgId,
-        product: &ProductId,
+        product: Option<&ProductId>,
         actor: &str,
     ) -> Option<UserPreferences> {
         let last = self.last()?;
@@ -156,7 +163,7 @@ impl PreferencesState {
         Some(UserPreferences {
             actor_id: actor.to_owned(),
             org_id: org.clone(),
-            product_id: product.clone(),
+            product_id: product.cloned(),
             model: MODEL.to_owned(),
             explanation_level: level.max_by_key(|(at, id, _)| (at, id)).map(|(.., level)| *level),
             features: sum(|uses| &uses.features).first(PREFERENCES_MAX),
@@ -336,7 +343,7 @@ mod tests {
 
     fn said(state: &PreferencesState) -> Option<UserPreferences> {
         let org = OrgId::parse("acme").unwrap();
-        state.preferences(&org, &ProductId::default(), ACTOR)
+        state.preferences(&org, Some(&ProductId::default()), ACTOR)
     }
 
     fn preferences(events: &[Event]) -> Option<UserPreferences> {
@@ -409,7 +416,7 @@ mod tests {
         let mut state = PreferencesState::default();
         state.put("y", &both);
         let (org, product) = (OrgId::parse("acme").unwrap(), ProductId::default());
-        let said = state.preferences(&org, &product, "y").unwrap();
+        let said = state.preferences(&org, Some(&product), "y").unwrap();
         assert_eq!((named(&said.features), said.events), (vec![("chat", 1, 1.0)], 1));
         let crowd: Vec<_> = (0..20).map(|n| by(n, &format!("p{n:02}"), "search")).collect();
         assert_eq!(uses("a", &[(1, crowd)]).persons().count(), 8);
@@ -434,6 +441,18 @@ mod tests {
         assert!(!state.put(ACTOR, &until(0, 10)));
         assert!(state.put(ACTOR, &until(10, 11)));
         assert_eq!(features(&state), 1);
+    }
+
+    #[test]
+    fn what_is_known_of_two_products_is_told_as_of_one() {
+        let click = |at, feature: &str| with(at, json!({ "feature": feature }), None);
+        let (mut shop, mut till) = (PreferencesState::default(), PreferencesState::default());
+        shop.put(ACTOR, &uses("a", &[(1, vec![click(1, "x"), click(2, "x")])]));
+        till.put(ACTOR, &uses("b", &[(2, vec![click(3, "y")])]));
+        let both = said(&shop.clone().and(till.clone())).unwrap();
+        assert_eq!((both.sessions, both.events), (2, 3));
+        assert_eq!(Some(&both), said(&till.and(shop.clone())).as_ref(), "in whatever order");
+        assert_eq!(said(&shop.clone().and(PreferencesState::default())), said(&shop));
     }
 
     #[test]

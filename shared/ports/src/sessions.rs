@@ -175,6 +175,9 @@ pub trait Sums: Send + Sync {
         span: &Span,
         kind: CellKind,
     ) -> impl Future<Output = PortResult<Vec<(CellKey, Cell)>>> + Send;
+
+    /// The products of an organisation with sessions that are counted, by name.
+    fn products_of(&self, org: &OrgId) -> impl Future<Output = PortResult<Vec<ProductId>>> + Send;
 }
 
 /// Changes of cells that no session makes.

@@ -1,6 +1,9 @@
 //! Who may ask, and for whom.
 
+use std::collections::BTreeSet;
+
 use ports::faulty::Fault;
+use serde_json::Value;
 
 use crate::{
     client::{head, request},
@@ -52,10 +55,90 @@ async fn the_organisation_is_the_keys() {
     assert_eq!(org_of(&keys.both, "?org=bolt").await, "bolt");
     assert_eq!(org_of(&keys.both, "").await, "invalid_parameter");
     assert_eq!(org_of(&keys.none, "").await, "insufficient_scope");
-    // An operator's key reads for those it is bound to, as any other does.
-    for key in [&keys.acme, &keys.none, &keys.admin] {
+    for key in [&keys.acme, &keys.none] {
         assert_eq!(org_of(key, "?org=bolt").await, "foreign_org");
         assert_eq!(org_of(key, "?org=nobody").await, "foreign_org");
+    }
+    // Whoever operates the installation may name any.
+    assert_eq!(org_of(&keys.admin, "?org=bolt").await, "bolt");
+    assert_eq!(org_of(&keys.admin, "?org=acme").await, "acme");
+}
+
+#[tokio::test]
+async fn an_operator_who_names_no_organisation_sees_the_lists_of_all_and_any_session() {
+    let world = World::open().await;
+    let visits = (1..5).flat_map(|actor| {
+        [Visit::of(actor, 1).rages(), Visit::of(actor, 1).at_org("bolt").rages()]
+    });
+    world.take(events(visits)).await;
+    world.close().await;
+    let keys = &world.keys;
+    for (path, list, id) in
+        [("/v1/sessions", "sessions", "sessionId"), ("/v1/incidents", "incidents", "incidentId")]
+    {
+        let of =
+            async |key: &str, query: &str| world.get(key, &format!("{path}{query}")).await.json();
+        let ids = |page: &Value| -> BTreeSet<String> {
+            page[list].as_array().unwrap().iter().map(|row| row[id].to_string()).collect()
+        };
+        let all = of(&keys.admin, "").await;
+        let (acme, bolt) = (ids(&of(&keys.acme, "").await), ids(&of(&keys.bolt, "").await));
+        assert_eq!(ids(&all), &acme | &bolt, "{path}");
+        assert!(all.get("orgId").is_none() && !acme.is_empty());
+        assert_eq!(ids(&of(&keys.admin, "?org=bolt").await), bolt);
+        // In pages, newest first, each once.
+        let (mut seen, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = of(&keys.admin, &format!("?limit=3{cursor}")).await;
+            let rows = page[list].as_array().unwrap().clone();
+            assert!(rows.len() <= 3);
+            seen.extend(rows.iter().map(|row| (row["startedAt"].to_string(), row[id].to_string())));
+            let Some(next) = page["nextCursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+            // It is a cursor of all, and of nobody alone.
+            let (own, target) = (&keys.acme, format!("{path}?limit=3{cursor}"));
+            assert_eq!(world.get(own, &target).await.code(), "bad_cursor");
+        }
+        assert_eq!(seen.len(), acme.len() + bolt.len());
+        assert!(seen.windows(2).all(|pair| pair[0] > pair[1]), "{seen:?}");
+    }
+    let bolts = world.get(&keys.bolt, "/v1/sessions").await.json();
+    let id = bolts["sessions"][0]["sessionId"].as_str().unwrap();
+    for path in [
+        format!("/v1/sessions/{id}"),
+        format!("/api/sessions/{id}/events"),
+        format!("/api/sessions/{id}/context"),
+    ] {
+        assert_eq!(world.get(&keys.admin, &path).await.status, 200, "{path}");
+        assert_eq!(world.get(&keys.admin, &format!("{path}?org=acme")).await.status, 404);
+        assert_eq!(world.get(&keys.acme, &path).await.status, 404, "{path}");
+        let foreign = world.get(&keys.acme, &format!("{path}?org=bolt")).await;
+        assert_eq!((foreign.status, foreign.code().as_str()), (403, "foreign_org"), "{path}");
+        let nobody = path.replace(id, &format!("s_{}", "0".repeat(32)));
+        assert_eq!(world.get(&keys.admin, &nobody).await.status, 404);
+    }
+}
+
+#[tokio::test]
+async fn no_page_tells_a_reader_of_another_organisation() {
+    let world = World::open().await;
+    let document = world.document().await.clone();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let parameters = item["get"]["parameters"].as_array().unwrap();
+        if !parameters.iter().any(|parameter| parameter["name"] == "org")
+            || path.ends_with("stream")
+        {
+            continue;
+        }
+        let id =
+            if path.starts_with("/v1/events") { "e" } else { "s_00000000000000000000000000000000" };
+        let target = format!("{}?org=bolt", path.replace("{id}", id));
+        for key in [&world.keys.acme, &world.keys.none] {
+            let foreign = world.get(key, &target).await;
+            assert_eq!((foreign.status, foreign.code().as_str()), (403, "foreign_org"), "{target}");
+        }
+        let operator = world.get(&world.keys.admin, &target).await;
+        assert!([200, 404].contains(&operator.status), "{target}: {}", operator.status);
     }
 }
 

@@ -212,6 +212,7 @@ async fn a_product_and_a_time_are_all_that_is_counted() {
         (&json!(70), &json!("2025-09-28T00:00:00.000Z"))
     );
     assert_eq!(told["to"], "2025-10-10T00:00:00.000Z");
+    assert_eq!(world.ask(OVERVIEW, "from=2025-09-28&to=2025-10-10").await, told);
     assert_eq!(world.get(&world.keys.bolt, OVERVIEW).await.json()["sessions"], 0);
 }
 

@@ -1,5 +1,6 @@
 //! What a person prefers, by the sessions that are over.
 
+use contract::{Event, ProductId};
 use serde_json::{Value, json};
 
 use crate::world::{Visit, World, events};
@@ -49,6 +50,30 @@ async fn what_somebody_did_in_sessions_that_are_over_says_what_they_prefer() {
 }
 
 #[tokio::test]
+async fn without_a_product_all_of_them_are_meant() {
+    let world = World::open().await;
+    let of_product = |visit: Visit, product: &str| {
+        let product = ProductId::parse(product).unwrap();
+        let events = visit.events().into_iter();
+        events.map(move |event| Event { product_id: product.clone(), ..event }).collect::<Vec<_>>()
+    };
+    let shop = of_product(uses(Visit::of(1, 1), "search", "beginner"), "shop");
+    let till = of_product(uses(uses(Visit::of(1, 2), "pay", "expert"), "pay", "expert"), "till");
+    world.take(shop.into_iter().chain(till)).await;
+    world.close().await;
+    let all = told(&world, 1).await;
+    assert_eq!((&all["sessions"], &all["events"]), (&json!(2), &json!(3)));
+    assert_eq!(
+        (&all["explanationLevel"], &all["features"][0]["name"]),
+        (&json!("beginner"), &json!("pay"))
+    );
+    assert_eq!(all.get("productId"), None);
+    let path = format!("/api/users/{}/preferences?productId=till", actor(1));
+    let till = world.ask_at(PREFERENCES, &path).await;
+    assert_eq!((&till["sessions"], &till["productId"]), (&json!(1), &json!("till")));
+}
+
+#[tokio::test]
 async fn sessions_that_turn_out_to_be_one_count_once() {
     let world = World::open().await;
     let first = uses(Visit::of(1, 1), "search", "expert");
@@ -73,6 +98,8 @@ async fn who_is_not_known_is_not_found_and_nobody_sees_another_organisations_peo
     let path = format!("/api/users/{}/preferences", actor(1));
     let status = async |key: &str, target: &str| world.get(key, target).await.status;
     assert_eq!(status(&world.keys.acme, &path).await, 200);
+    assert_eq!(status(&world.keys.admin, &format!("{path}?org=acme")).await, 200);
+    assert_eq!(status(&world.keys.admin, &format!("{path}?org=bolt")).await, 404);
     assert_eq!(status(&world.keys.acme, &format!("{path}?productId=other")).await, 404);
     assert_eq!(status(&world.keys.bolt, &path).await, 404);
     assert_eq!(status(&world.keys.both, &format!("{path}?org=bolt")).await, 404);

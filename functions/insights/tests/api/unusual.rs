@@ -23,8 +23,9 @@ fn walk(actor: u32, days_ago: i64, screens: [&str; 3]) -> Visit {
 #[tokio::test]
 async fn the_one_who_goes_the_other_way_comes_first_and_it_is_said_why() {
     let world = crowd(20).await;
-    let told = world.ask(UNUSUAL, "").await;
+    let told = world.ask(UNUSUAL, "minPercentile=0").await;
     assert_eq!((&told["considered"], &told["complete"]), (&json!(21), &json!(true)));
+    assert_eq!(told["beyond"], 11);
     let sessions = told["sessions"].as_array().unwrap();
     assert_eq!(sessions.len(), 10, "as many as nobody asked for");
     let first = &sessions[0];
@@ -35,7 +36,16 @@ async fn the_one_who_goes_the_other_way_comes_first_and_it_is_said_why() {
     assert!(unusual["bitsPerStep"].as_f64().unwrap() > 2.0);
     assert_eq!(unusual["rarest"]["from"], "^");
     assert_eq!(sessions[1]["unusual"]["percentile"], 0.0);
-    let one = world.ask(UNUSUAL, "limit=1").await;
+    let one = world.ask(UNUSUAL, "minPercentile=95").await;
+    assert_eq!((&one["beyond"], &one["considered"]), (&json!(0), &json!(21)));
+    assert_eq!(one["thresholds"]["percentileMin"], 95.0);
+    // Nobody goes where fewer than one in a hundred go.
+    let most = world.ask(UNUSUAL, "").await;
+    assert_eq!(
+        (&most["sessions"], &most["thresholds"]["percentileMin"]),
+        (&json!([]), &json!(99.0))
+    );
+    assert_eq!(&most["considered"], &json!(21));
     assert_eq!(one["sessions"].as_array().unwrap(), &sessions[..1]);
 
     let id = first["sessionId"].as_str().unwrap();

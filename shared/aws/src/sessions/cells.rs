@@ -29,7 +29,7 @@ impl Sums for Cloud {
     async fn cells(&self, span: &Span, kind: CellKind) -> PortResult<Vec<(CellKey, Cell)>> {
         let products = match &span.product {
             Some(product) => vec![product.clone()],
-            None => self.products_of(&span.org).await?,
+            None => self.listed_products(&span.org).await?,
         };
         let parts = parts(span, SystemClock.now());
         let wanted: Vec<_> = products
@@ -41,6 +41,12 @@ impl Sums for Cloud {
         let found: Vec<Vec<(CellKey, Cell)>> =
             stream::iter(wanted).buffer_unordered(QUERIES_AT_ONCE).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
+    }
+
+    async fn products_of(&self, org: &OrgId) -> PortResult<Vec<ProductId>> {
+        let mut products = self.listed_products(org).await?;
+        products.sort_unstable();
+        Ok(products)
     }
 }
 

@@ -57,7 +57,7 @@ impl Cloud {
     }
 
     /// The products of an organisation that have cells.
-    pub(crate) async fn products_of(&self, org: &OrgId) -> PortResult<Vec<ProductId>> {
+    pub(crate) async fn listed_products(&self, org: &OrgId) -> PortResult<Vec<ProductId>> {
         self.listed_under(by_org(org)).await?.iter().map(|item| item.parsed("sk")).collect()
     }
 

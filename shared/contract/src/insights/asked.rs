@@ -11,12 +11,13 @@ use crate::{OrgId, ProductId, Timestamp};
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Asked {
-    /// The organisation.
-    pub org_id: OrgId,
+    /// The organisation; absent for all of them, which only a key that operates the installation can ask about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub org_id: Option<OrgId>,
     /// The product; absent for all of the organisation's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product_id: Option<ProductId>,
-    /// Start of the time covered. Sums are kept per UTC day, so that they cover whole days.
+    /// Start of the time covered. Sums are kept per UTC day, so that they cover whole days; lists cover the time itself.
     pub from: Timestamp,
     /// End of the time covered, exclusive.
     pub to: Timestamp,
@@ -32,7 +33,8 @@ pub struct Basis {
     /// What they are about.
     #[serde(flatten)]
     pub asked: Asked,
-    /// How many sums are left out since fewer than `actorsMin` actors are behind them.
+    /// How many numbers are left out since fewer than `actorsMin` actors are behind them, or behind what would be known by
+    /// subtracting them from a number that is told: whole rows, and single numbers of rows that are absent then.
     pub suppressed: u64,
     /// The formulas behind scores.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

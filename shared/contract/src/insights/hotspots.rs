@@ -63,8 +63,9 @@ pub struct TopHotspot {
     pub screen_id: String,
     /// Mean friction on it, 0 to 1.
     pub friction: f64,
-    /// Sessions that saw it.
-    pub impact_sessions: u64,
+    /// Sessions that saw it; absent when the other sessions are of fewer than `actorsMin` actors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impact_sessions: Option<u64>,
     /// Against the period before, where that says enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trend: Option<Trend>,

@@ -44,29 +44,33 @@ pub struct Totals {
     pub sessions: u64,
     /// Events in them.
     pub events: u64,
-    /// Incidents in them.
-    pub incidents: u64,
+    /// Incidents in them; absent when they are of fewer than `actorsMin` actors, or would tell about so few beside
+    /// `incidentsByRule`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incidents: Option<u64>,
     /// From first to last event, pauses of more than 60 s left out, ms.
     pub active_ms: u64,
     /// From first to last event, ms.
     pub duration_ms: u64,
-    /// Mean frustration score, 0 to 1.
+    /// Mean frustration score, 0 to 1; absent without sessions, and when fewer than `actorsMin` actors had any friction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub friction_index: Option<f64>,
     /// Nine of ten sessions have a frustration score of at most this, rounded up to 0.05.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub friction_p90: Option<f64>,
-    /// Incidents per active minute.
+    /// Incidents per active minute; absent with them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub friction_rate: Option<f64>,
-    /// Part of the sessions whose score is 0.5 and more, 0 to 1.
+    /// Part of the sessions whose score is 0.5 and more, 0 to 1; absent when these sessions, or the others, are of fewer than
+    /// `actorsMin` actors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frustrated_share: Option<f64>,
     /// Mean efficiency score over the sessions that have one, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub efficiency_score: Option<f64>,
-    /// How many sessions have one.
-    pub efficiency_sessions: u64,
+    /// How many sessions have one; absent when these sessions, or the others, are of fewer than `actorsMin` actors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub efficiency_sessions: Option<u64>,
 }
 
 /// Totals of the period before.
@@ -94,8 +98,9 @@ pub struct SignalPart {
     pub points: f64,
     /// Its part of the index, 0 to 1.
     pub share: f64,
-    /// Sessions in which it was seen.
-    pub sessions: u64,
+    /// Sessions in which it was seen; absent when the others are of fewer than `actorsMin` actors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<u64>,
 }
 
 /// How often a rule saw something.
@@ -107,27 +112,34 @@ pub struct RuleCount {
     pub rule: Rule,
     /// Incidents.
     pub incidents: u64,
-    /// Sessions that had one.
-    pub sessions: u64,
+    /// Sessions that had one; absent when the others are of fewer than `actorsMin` actors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<u64>,
 }
 
-/// How a task went.
+/// How a task went. How many runs ended in a way is absent when these are of fewer than `actorsMin` actors, or would tell about
+/// so few beside the other numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TaskCount {
     /// Its name.
     pub task: String,
-    /// Sessions in which it was begun.
-    pub sessions: u64,
+    /// Sessions in which it was begun; absent when the others are of fewer than `actorsMin` actors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<u64>,
     /// Runs.
-    pub started: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<u64>,
     /// Brought to their end.
-    pub completed: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed: Option<u64>,
     /// Given up on purpose.
-    pub cancelled: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelled: Option<u64>,
     /// Left open.
-    pub abandoned: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abandoned: Option<u64>,
     /// Completed of begun, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completion_rate: Option<f64>,

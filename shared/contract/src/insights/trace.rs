@@ -39,10 +39,14 @@ pub struct PillarEffect {
     pub pillar: Pillar,
     /// Sessions in which it was seen.
     pub sessions: u64,
-    /// Sum of the severities of friction events that name it, and one for each incident that does.
-    pub caused: u64,
+    /// Sum of the severities of friction events that name it, and one for each incident that does. Left out when it is of fewer
+    /// than `actorsMin` actors, and so is each of the numbers below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caused: Option<u64>,
     /// Explanations asked for that no override and no abandonment followed within 10 minutes.
-    pub prevented: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prevented: Option<u64>,
     /// Prevented minus caused.
-    pub net_impact: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub net_impact: Option<i64>,
 }

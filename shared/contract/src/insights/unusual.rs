@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::asked::Basis;
 use crate::{ProductId, Timestamp, session::SessionId};
 
-/// The most unusual sessions of a time, the most unusual first.
+/// The unusual sessions of a time, the most unusual first. It names single sessions, as `/v1/sessions` does; what they are
+/// compared with is of at least `actorsMin` actors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -17,7 +18,9 @@ pub struct UnusualSessions {
     pub considered: u64,
     /// False: there are more sessions in this time than are looked at, and these are the newest.
     pub complete: bool,
-    /// The sessions.
+    /// Sessions that are as unusual as asked for, and left out since there are more than were asked for.
+    pub beyond: u64,
+    /// The sessions that are more unusual than at least `percentileMin` in a hundred flows.
     pub sessions: Vec<UnusualSession>,
 }
 
@@ -68,7 +71,7 @@ pub struct Unusual {
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RareStep {
-    /// From; `^` for the beginning.
+    /// From; `^` for the beginning. A screen whose own name is `^` or `$`, or begins with `\`, has a `\` before it.
     pub from: String,
     /// To; `$` for the end.
     pub to: String,

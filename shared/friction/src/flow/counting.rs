@@ -21,7 +21,12 @@ pub fn contribute(session: &Session, slot: u8, cells: &mut Cells) {
         let variant = own.entry((CellKind::Variant, way.id())).or_default();
         variant.note = Some(way.note());
         variant.add(FLOWS, 1);
-        variant.add(outcome_sum(flow.outcome), 1);
+        let outcome = outcome_sum(flow.outcome);
+        if flow.outcome == FlowOutcome::Ended {
+            variant.add(outcome, 1);
+        } else {
+            variant.add_of(outcome, slot, 1);
+        }
         variant.add(FRICTION, friction);
         variant.add(DURATION_MS, flow.duration_ms);
         let gaps = [0].into_iter().chain(flow.gaps_ms.iter().copied()).chain([0]);
@@ -56,6 +61,11 @@ impl Way {
         serde_json::from_str(note).ok()
     }
 
+    /// What the cell of a variant is a variant of, if it says so.
+    pub(super) fn of_cell(cell: &Cell) -> Option<Self> {
+        Self::read(cell.note.as_deref()?)
+    }
+
     /// 16 hexadecimal digits of the hash of what it is.
     pub(super) fn id(&self) -> String {
         let hash = Sha256::digest(self.note().as_bytes());
@@ -75,11 +85,12 @@ pub(super) fn steps(path: &[String]) -> impl Iterator<Item = (Cow<'_, str>, Cow<
     from.zip(screens().chain([EXIT.into()]))
 }
 
-/// The name of a screen among the steps: none is taken for the entry or the exit, whatever it is called.
+/// The name of a screen among the steps: none is taken for the entry, the exit or another screen, whatever it is called.
 fn node(screen: &str) -> Cow<'_, str> {
-    match screen {
-        ENTRY | EXIT => format!("/{screen}").into(),
-        _ => screen.into(),
+    if screen == ENTRY || screen == EXIT || screen.starts_with(ESCAPE) {
+        format!("{ESCAPE}{screen}").into()
+    } else {
+        screen.into()
     }
 }
 
@@ -93,12 +104,16 @@ fn outcome_sum(outcome: FlowOutcome) -> &'static str {
     }
 }
 
+/// Stands before the name of a screen that is called like something else.
+const ESCAPE: char = '\\';
 /// Flows, or steps.
 pub(super) const FLOWS: &str = "n";
 /// Sessions.
 pub(super) const SESSIONS: &str = "sessions";
 /// Flows that completed their task.
 pub(super) const COMPLETED: &str = "completed";
+/// Flows whose task came to another end. In a variant with a task it is known who is behind each end.
+pub(super) const LOST: [&str; 3] = ["cancelled", "abandoned", "open"];
 /// Flows that had no task.
 pub(super) const ENDED: &str = "ended";
 /// Frustration of their sessions, in millionths.
@@ -131,7 +146,14 @@ mod tests {
         let variant = sums(&cells, CellKind::Variant, &way.id());
         assert_eq!(variant.note.as_deref(), Some(r#"{"task":"pay","path":["/a","/b","/a"]}"#));
         assert_eq!(Way::read(&way.note()), Some(way));
-        let expected = [("completed", 1), ("f", 250_000), ("ms", 2_000), ("n", 1), ("sessions", 1)];
+        let expected = [
+            ("completed", 1),
+            ("completed@0", 1),
+            ("f", 250_000),
+            ("ms", 2_000),
+            ("n", 1),
+            ("sessions", 1),
+        ];
         let expected = expected.map(|(name, sum)| (name.to_owned(), sum)).into();
         assert_eq!(variant.sums, expected);
         assert_eq!(variant.actors_at_least(), 1);
@@ -162,13 +184,19 @@ mod tests {
     }
 
     #[test]
-    fn a_screen_called_like_the_entry_is_not_the_entry() {
-        let path = ["^", "$"].map(str::to_owned);
+    fn a_screen_called_like_the_entry_is_not_the_entry_nor_another_screen() {
+        let path = ["^", "$", r"\^", "/^"].map(str::to_owned);
         let names: Vec<_> = steps(&path).map(|(from, to)| edge_name(&from, &to)).collect();
-        assert_eq!(names, ["^\t/^", "/^\t/$", "/$\t$"]);
+        assert_eq!(names, ["^\t\\^", "\\^\t\\$", "\\$\t\\\\^", "\\\\^\t/^", "/^\t$"]);
     }
 
     proptest! {
+        #[test]
+        fn screens_of_different_names_are_different_nodes(a in r"[\^$/\\a~]{1,3}", b in r"[\^$/\\a~]{1,3}") {
+            prop_assert_eq!(node(&a) == node(&b), a == b);
+            prop_assert!(![ENTRY, EXIT].contains(&&*node(&a)));
+        }
+
         #[test]
         fn sessions_in_any_order_add_up_to_the_same_and_can_be_taken_back(
             (kept, mixed) in (any_sessions(), any_sessions()).prop_flat_map(|(kept, gone)| {

@@ -15,6 +15,8 @@ pub(super) struct Sums<'a> {
     pub(super) named: BTreeMap<&'a str, Cell>,
     /// Flows or steps in all of it, what is not kept by name among them.
     pub(super) total: i64,
+    /// What is not kept by name.
+    pub(super) other: Cell,
 }
 
 impl<'a> Sums<'a> {
@@ -22,12 +24,15 @@ impl<'a> Sums<'a> {
         let mut sums = Self::default();
         for (key, cell) in cells.iter().filter(|(key, _)| key.kind == kind) {
             sums.total = sums.total.saturating_add(cell.sum(FLOWS));
-            if key.name != OTHER {
+            if key.name == OTHER {
+                sums.other += cell;
+            } else {
                 *sums.named.entry(&key.name).or_default() += cell;
             }
         }
         // What was folded into the others and taken back after that has its counterpart there.
-        sums.named.retain(|_, cell| cell.sum(FLOWS) > 0);
+        let gone = sums.named.extract_if(.., |_, cell| cell.sum(FLOWS) <= 0);
+        gone.for_each(|(_, cell)| sums.other += &cell);
         sums
     }
 }

@@ -53,7 +53,7 @@ pub fn flow_graph(
         to: edge.to,
         steps: edge.steps,
         sessions: edge.sessions,
-        dependency: rounded(edge.dependency),
+        dependency: edge.dependency.map(rounded),
         avg_gap_sec: edge.avg_gap_sec.map(rounded),
         avg_friction: rounded(edge.avg_friction),
         backtrack: edge.backtrack,
@@ -70,7 +70,7 @@ pub fn flow_graph(
 fn told(flow: flow::TopFlow) -> TopFlow {
     let dropoff = flow.drop_off.into_iter().map(|stop| DropOff {
         screen: stop.screen,
-        rate: rounded(stop.rate),
+        rate: stop.rate.map(rounded),
         flows: stop.flows,
     });
     TopFlow {
@@ -84,7 +84,7 @@ fn told(flow: flow::TopFlow) -> TopFlow {
         completion_rate: flow.completion_rate.map(rounded),
         avg_friction: rounded(flow.avg_friction),
         avg_duration_sec: rounded(flow.avg_duration_sec),
-        impact: rounded(flow.impact),
+        impact: flow.impact.map(rounded),
         dropoff: dropoff.collect(),
     }
 }

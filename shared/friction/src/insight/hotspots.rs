@@ -1,8 +1,11 @@
 //! Screens by how much they hurt how many.
+//!
+//! Of a screen that enough actors and sessions saw, all numbers are told, how many left on it among them: keeping who is behind
+//! each of them would more than double what an overview of many screens reads.
 
 use contract::{
     insights::{
-        asked::Asked,
+        asked::{Asked, Trend},
         hotspots::{Hotspot, Hotspots},
     },
     limits::K_ANONYMITY,
@@ -10,7 +13,7 @@ use contract::{
 
 use super::{Period, Rows, TREND_THRESHOLDS, basis, count, mean_score, ratio, trend};
 use crate::{
-    cells::{Cell, CellKey, OTHER},
+    cells::{Cell, CellKey},
     score::math::float,
 };
 
@@ -28,74 +31,95 @@ pub struct HotspotQuestion {
 /// Screens, the one that hurts most first. `cells` hold those of the period before as well.
 #[must_use]
 pub fn hotspots(asked: Asked, question: HotspotQuestion, cells: &[(CellKey, Cell)]) -> Hotspots {
-    let mut ranked = rank(cells, question.period, question.sessions_min);
-    ranked.screens.truncate(question.limit);
+    let ranked = rank(cells, question.period, question.sessions_min);
+    let hotspots = ranked.screens.iter().take(question.limit).map(Screen::told).collect();
     let sessions_min = ("sessionsMin", float(question.sessions_min));
     let thresholds: Vec<_> = TREND_THRESHOLDS.into_iter().chain([sessions_min]).collect();
     Hotspots {
         basis: basis(asked, ranked.suppressed, &thresholds),
-        hotspots: ranked.screens,
+        hotspots,
         too_small: ranked.too_small,
     }
 }
 
 /// Screens in the order of what they cost, and how many are not among them.
 pub(super) struct Ranked {
-    pub(super) screens: Vec<Hotspot>,
+    pub(super) screens: Vec<Screen>,
     pub(super) suppressed: u64,
     pub(super) too_small: u64,
 }
 
-pub(super) fn rank(cells: &[(CellKey, Cell)], period: Period, sessions_min: i64) -> Ranked {
-    let (now, before) = (Rows::of(cells, period), Rows::of(cells, period.previous()));
-    let (large, small): (Vec<_>, Vec<_>) = now
-        .iter()
-        .filter(|(name, _)| *name != OTHER)
-        .partition(|(_, cell)| cell.sum("sessions") >= sessions_min);
-    let mut ranked: Vec<(i64, Hotspot)> = large
-        .into_iter()
-        .filter_map(|(name, cell)| {
-            // Mean friction times sessions is the sum.
-            let impact = cell.sum("frustration");
-            Some((impact, hotspot(name, cell, before.get(name), sessions_min)?))
-        })
-        .collect();
-    ranked.sort_by(|(a_impact, a), (b_impact, b)| {
-        let size = b_impact.cmp(a_impact).then(b.sessions.cmp(&a.sessions));
-        size.then_with(|| a.screen_id.cmp(&b.screen_id))
-    });
-    Ranked {
-        screens: ranked.into_iter().map(|(_, screen)| screen).collect(),
-        suppressed: now.suppressed(),
-        too_small: u64::try_from(small.len()).unwrap_or(u64::MAX),
-    }
+/// A screen that enough saw.
+pub(super) struct Screen {
+    pub(super) name: String,
+    pub(super) cell: Cell,
+    /// Mean friction and sessions in the period before, if that has enough of them.
+    before: Option<(f64, i64)>,
 }
 
-fn hotspot(name: &str, cell: &Cell, before: Option<&Cell>, sessions_min: i64) -> Option<Hotspot> {
-    let sessions = cell.sum("sessions");
-    let avg_friction = mean_score(cell.sum("frustration"), sessions)?;
-    let rated = cell.sum("efficiencySessions");
-    let is_told = usize::try_from(rated).is_ok_and(|rated| rated >= K_ANONYMITY);
-    let before = before.filter(|cell| cell.sum("sessions") >= sessions_min);
-    let previous = before.and_then(|cell| {
-        let sessions = cell.sum("sessions");
-        Some((mean_score(cell.sum("frustration"), sessions)?, sessions))
+pub(super) fn rank(cells: &[(CellKey, Cell)], period: Period, sessions_min: i64) -> Ranked {
+    let (now, before) = (Rows::of(cells, period), Rows::of(cells, period.previous()));
+    let suppressed = now.suppressed();
+    let (large, small): (Vec<_>, Vec<_>) =
+        now.into_told().partition(|(_, cell)| cell.sum("sessions") >= sessions_min);
+    let mut screens: Vec<Screen> = large
+        .into_iter()
+        .map(|(name, cell)| {
+            let before = before.get(&name).filter(|cell| cell.sum("sessions") >= sessions_min);
+            let before = before.and_then(|cell| {
+                let sessions = cell.sum("sessions");
+                Some((mean_score(cell.sum("frustration"), sessions)?, sessions))
+            });
+            Screen { name, cell, before }
+        })
+        .collect();
+    screens.sort_by(|a, b| {
+        // Mean friction times sessions is the sum.
+        let impact = b.cell.sum("frustration").cmp(&a.cell.sum("frustration"));
+        let size = impact.then_with(|| b.cell.sum("sessions").cmp(&a.cell.sum("sessions")));
+        size.then_with(|| a.name.cmp(&b.name))
     });
-    let visits = cell.sum("visits");
-    Some(Hotspot {
-        screen_id: name.to_owned(),
-        sessions: count(sessions),
-        avg_friction,
-        impact: mean_score(cell.sum("frustration"), 1)?,
-        avg_efficiency: mean_score(cell.sum("efficiency"), rated).filter(|_| is_told),
-        rage_click_rate: ratio(cell.sum("rageSessions"), sessions)?,
-        dropoff_rate: ratio(cell.sum("exits"), sessions)?,
-        incidents: count(cell.sum("incidents")),
-        avg_time_spent_ms: (visits > 0).then(|| count(cell.sum("dwellMs") / visits)),
-        trend: previous.map(|(previous, _)| trend(avg_friction, previous)),
-        previous_friction: previous.map(|(previous, _)| previous),
-        previous_sessions: previous.map(|(_, sessions)| count(sessions)),
-    })
+    Ranked { screens, suppressed, too_small: u64::try_from(small.len()).unwrap_or(u64::MAX) }
+}
+
+impl Screen {
+    pub(super) fn sessions(&self) -> i64 {
+        self.cell.sum("sessions")
+    }
+
+    pub(super) fn avg_friction(&self) -> f64 {
+        mean_score(self.cell.sum("frustration"), self.sessions()).unwrap_or_default()
+    }
+
+    pub(super) fn previous_friction(&self) -> Option<f64> {
+        self.before.map(|(friction, _)| friction)
+    }
+
+    pub(super) fn trend(&self) -> Option<Trend> {
+        self.previous_friction().map(|previous| trend(self.avg_friction(), previous))
+    }
+
+    fn told(&self) -> Hotspot {
+        let Self { cell, .. } = self;
+        let (sessions, visits) = (self.sessions(), cell.sum("visits"));
+        let rate = |name| ratio(cell.sum(name), sessions).unwrap_or_default();
+        let rated = cell.sum("efficiencySessions");
+        let is_rated = usize::try_from(rated).is_ok_and(|rated| rated >= K_ANONYMITY);
+        Hotspot {
+            screen_id: self.name.clone(),
+            sessions: count(sessions),
+            avg_friction: self.avg_friction(),
+            impact: mean_score(cell.sum("frustration"), 1).unwrap_or_default(),
+            avg_efficiency: mean_score(cell.sum("efficiency"), rated).filter(|_| is_rated),
+            rage_click_rate: rate("rageSessions"),
+            dropoff_rate: rate("exits"),
+            incidents: count(cell.sum("incidents")),
+            avg_time_spent_ms: (visits > 0).then(|| count(cell.sum("dwellMs") / visits)),
+            trend: self.trend(),
+            previous_friction: self.previous_friction(),
+            previous_sessions: self.before.map(|(_, sessions)| count(sessions)),
+        }
+    }
 }
 
 /// Fewer sessions say nothing about a screen, nor about a change.
@@ -103,8 +127,6 @@ pub const SESSIONS_MIN: i64 = 20;
 
 #[cfg(test)]
 mod tests {
-    use contract::insights::asked::Trend;
-
     use super::*;
     use crate::{
         cells::CellKind,
@@ -144,15 +166,17 @@ mod tests {
 
     #[test]
     fn a_screen_of_too_few_is_counted_and_not_ranked() {
-        let cells = [
-            saw("/small", 2, 19, 9_000_000),
-            saw("/alone", 2, 4, 4_000_000),
-            saw(OTHER, 2, 60, 60_000_000),
-        ];
+        let cells = [saw("/small", 2, 19, 9_000_000), saw("/alone", 2, 4, 4_000_000)];
         let told = read(10, &cells);
         assert_eq!(names(&told), Vec::<&str>::new());
         assert_eq!((told.too_small, told.basis.suppressed), (1, 1));
         assert_eq!(told.basis.thresholds["sessionsMin"], 20.0);
+    }
+
+    #[test]
+    fn no_name_of_a_screen_is_taken_for_something_else() {
+        let told = read(10, &[saw(crate::cells::OTHER, 2, 60, 1), saw("^", 2, 20, 0)]);
+        assert_eq!(names(&told), ["~other", "^"]);
     }
 
     #[test]

@@ -13,11 +13,12 @@ use contract::{
 };
 
 use super::{
-    Period, Rows, TREND_THRESHOLDS, basis, count, hotspots, hotspots::SESSIONS_MIN, mean_score,
-    note, ratio, rounded,
+    Period, Rows, TREND_THRESHOLDS, Telling, basis, count, divides, hotspots,
+    hotspots::SESSIONS_MIN, leaves, mean_score, note, ratio, rounded,
 };
 use crate::{
-    cells::{Cell, CellKey, OTHER},
+    cells::{Cell, CellKey},
+    disclosure::{self, Actors, Total, may_tell},
     score::math::float,
 };
 
@@ -41,28 +42,25 @@ pub fn overview(asked: Asked, period: Period, cells: &OverviewCells<'_>) -> Over
     let before = Signals::of(cells, period.previous());
     let tasks = Rows::of(cells.tasks, period);
     let screens = hotspots::rank(cells.screens, period, SESSIONS_MIN);
-    let (contributions, untold) = now.contributions();
-    let left_out = [
-        now.sessions.suppressed(),
-        untold,
-        now.signals.suppressed(),
-        tasks.suppressed(),
-        screens.suppressed,
-    ];
+    let suppressed =
+        [now.sessions.suppressed(), now.left_out(), tasks.suppressed(), screens.suppressed];
+    let mut telling = Telling { withheld: suppressed.into_iter().sum() };
     let sessions_min = ("sessionsMin", float(SESSIONS_MIN));
     let thresholds: Vec<_> = TREND_THRESHOLDS.into_iter().chain([sessions_min]).collect();
+    let previous = before.totals(&mut telling).filter(|totals| totals.sessions > 0);
+    let all = now.sessions.get(ALL);
     Overview {
         note_of_the_day: note::note(&now, &before, period),
-        totals: now.totals(),
-        previous: before.totals().filter(|totals| totals.sessions > 0).map(|totals| {
+        totals: now.totals(&mut telling),
+        previous: previous.map(|totals| {
             let Period { from, to } = period.previous();
             PreviousTotals { from, to, totals }
         }),
-        contributions,
-        incidents_by_rule: now.rules(),
-        tasks: task_counts(&tasks),
-        top_hotspots: top(screens),
-        basis: basis(asked, left_out.into_iter().sum(), &thresholds),
+        contributions: now.contributions(&mut telling),
+        incidents_by_rule: now.rules(&mut telling),
+        tasks: task_counts(&tasks, all, &mut telling),
+        top_hotspots: top(screens, all, &mut telling),
+        basis: basis(asked, telling.withheld, &thresholds),
     }
 }
 
@@ -70,11 +68,46 @@ pub fn overview(asked: Asked, period: Period, cells: &OverviewCells<'_>) -> Over
 pub(super) struct Signals {
     sessions: Rows,
     signals: Rows,
+    /// Whether all that the signals add to the scores may stand beside what is told of them.
+    index: bool,
+    /// The same of the incidents.
+    incidents: bool,
 }
 
 impl Signals {
     fn of(cells: &OverviewCells<'_>, period: Period) -> Self {
-        Self { sessions: Rows::of(cells.overview, period), signals: Rows::of(cells.rules, period) }
+        let sessions = Rows::of(cells.overview, period);
+        let mut signals = Rows::of(cells.rules, period);
+        let adds = sessions.get(ALL).map(points).unwrap_or_default();
+        let seen: BTreeMap<&str, Option<&Cell>> = adds
+            .keys()
+            .map(|signal| (*signal, None))
+            .chain(signals.all().map(|(signal, cell)| (signal, Some(cell))))
+            .collect();
+        let behind: Vec<Actors> =
+            seen.values().map(|cell| cell.map(Cell::behind_all).unwrap_or_default()).collect();
+        let total = |size: &dyn Fn(&str, Option<&Cell>) -> i64| Total {
+            parts: seen
+                .iter()
+                .map(|(signal, cell)| size(signal, *cell))
+                .enumerate()
+                .filter(|(_, size)| *size != 0)
+                .collect(),
+        };
+        let totals = [
+            total(&|signal, _| adds.get(signal).copied().unwrap_or_default()),
+            total(&|signal, cell| cell.map_or(0, |cell| incidents(signal, cell))),
+        ];
+        let told = disclosure::decide(&behind, &totals, K_ANONYMITY);
+        let hidden: Vec<String> = seen
+            .keys()
+            .zip(&told.parts)
+            .filter(|(_, is_told)| !**is_told)
+            .map(|(signal, _)| (*signal).to_owned())
+            .collect();
+        hidden.iter().for_each(|signal| signals.hide(signal));
+        let is = |at: usize| told.totals.get(at).copied().unwrap_or_default();
+        Self { sessions, signals, index: is(0), incidents: is(1) }
     }
 
     /// How many sessions there are, if that may be told.
@@ -85,86 +118,116 @@ impl Signals {
     /// What a signal adds to the friction index; nothing is known of one that may not be told.
     pub(super) fn points(&self) -> BTreeMap<&str, f64> {
         let sessions = self.count();
-        let Some(all) = self.sessions.get(ALL) else { return BTreeMap::new() };
-        let told = all.sums.iter().filter_map(|(name, micro)| {
-            let signal = name.strip_prefix(PART)?;
+        let all = self.sessions.get(ALL).map(points).unwrap_or_default();
+        let told = all.into_iter().filter_map(|(signal, micro)| {
             self.signals.get(signal)?;
-            Some((signal, mean_score(*micro, sessions)?))
+            Some((signal, mean_score(micro, sessions)?))
         });
         told.collect()
     }
 
-    /// True when `signal` was seen, but in the sessions of too few.
+    /// True when `signal` was seen, but may not be told.
     pub(super) fn is_withheld(&self, signal: &str) -> bool {
         let all = self.sessions.get(ALL);
         let is_seen = all.is_none_or(|all| all.sum(&format!("{PART}{signal}")) != 0);
         is_seen && self.signals.get(signal).is_none()
     }
 
-    fn totals(&self) -> Option<Totals> {
+    /// Signals that are not told, those among them of which nothing is known but what they add.
+    fn left_out(&self) -> u64 {
+        let all = self.sessions.get(ALL).map(points).unwrap_or_default();
+        let untold = all.len().saturating_sub(self.points().len());
+        u64::try_from(untold).unwrap_or(u64::MAX).max(self.signals.suppressed())
+    }
+
+    fn totals(&self, telling: &mut Telling) -> Option<Totals> {
         match self.sessions.get(ALL) {
-            Some(all) => Some(totals(all)),
+            Some(all) => Some(self.told(all, telling)),
             // Nothing is nobody's.
-            None if self.sessions.suppressed() == 0 => Some(Totals::default()),
+            None if self.sessions.suppressed() == 0 => Some(Totals {
+                incidents: Some(0),
+                efficiency_sessions: Some(0),
+                ..Totals::default()
+            }),
             None => None,
         }
     }
 
-    /// The parts that may be told, and how many parts are kept back although nothing else says so.
-    fn contributions(&self) -> (Vec<SignalPart>, u64) {
+    fn told(&self, all: &Cell, telling: &mut Telling) -> Totals {
+        let sessions = all.sum("sessions");
+        let (rated, high) = (all.sum("efficiencySessions"), "frustratedHigh");
+        // A mean over the sessions of fewer actors than are asked for would tell about somebody.
+        let is_rated = may_tell(rated, all.behind("efficiencySessions"), K_ANONYMITY);
+        let minutes = float(all.sum("activeMs")) / float(MINUTE_MS);
+        let incidents = telling.tell(self.incidents, all.sum("incidents"));
+        let index = telling.tell(self.index, mean_score(all.sum("frustration"), sessions));
+        let share = telling.tell(divides(all, high), ratio(all.sum(high), sessions));
+        let efficiency = telling.tell(is_rated, mean_score(all.sum("efficiency"), rated));
+        Totals {
+            sessions: count(sessions),
+            events: count(all.sum("events")),
+            incidents: incidents.map(count),
+            active_ms: count(all.sum("activeMs")),
+            duration_ms: count(all.sum("durationMs")),
+            friction_index: index.flatten(),
+            friction_p90: p90(all),
+            friction_rate: incidents
+                .filter(|_| minutes > 0.0)
+                .map(|incidents| rounded(float(incidents) / minutes)),
+            frustrated_share: share.flatten(),
+            efficiency_score: efficiency.flatten(),
+            efficiency_sessions: telling.tell(divides(all, "efficiencySessions"), count(rated)),
+        }
+    }
+
+    fn contributions(&self, telling: &mut Telling) -> Vec<SignalPart> {
         let index = self.sessions.get(ALL).map_or(0, |all| all.sum("frustration"));
         let index = mean_score(index, self.count()).unwrap_or_default();
         let mut parts: Vec<SignalPart> = Vec::new();
         for (signal, points) in self.points() {
-            let sessions = self.signals.get(signal).map_or(0, |cell| cell.sum("sessions"));
-            let share = if index > 0.0 { rounded(points / index) } else { 0.0 };
             parts.push(SignalPart {
                 signal: signal.to_owned(),
                 points,
-                share,
-                sessions: count(sessions),
+                share: if index > 0.0 { rounded(points / index) } else { 0.0 },
+                sessions: self.signals.get(signal).and_then(|cell| self.sessions_of(cell, telling)),
             });
         }
         parts.sort_by(|a, b| b.points.total_cmp(&a.points).then_with(|| a.signal.cmp(&b.signal)));
-        let all = self.sessions.get(ALL).into_iter().flat_map(|all| all.sums.keys());
-        let seen = all.filter(|name| name.starts_with(PART)).count();
-        let hidden = seen.saturating_sub(parts.len());
-        let hidden = u64::try_from(hidden).unwrap_or(u64::MAX);
-        (parts, hidden.saturating_sub(self.signals.suppressed()))
+        parts
     }
 
-    fn rules(&self) -> Vec<RuleCount> {
-        let rules = self.signals.iter().filter_map(|(name, cell)| {
-            let incidents = count(cell.sum("incidents"));
-            let rule = Rule::parse(name).filter(|_| incidents > 0)?;
-            Some(RuleCount { rule, incidents, sessions: count(cell.sum("sessions")) })
-        });
-        let mut rules: Vec<RuleCount> = rules.collect();
+    fn rules(&self, telling: &mut Telling) -> Vec<RuleCount> {
+        let mut rules: Vec<RuleCount> = Vec::new();
+        for (name, cell) in self.signals.iter() {
+            let incidents = count(incidents(name, cell));
+            if let Some(rule) = Rule::parse(name).filter(|_| incidents > 0) {
+                rules.push(RuleCount {
+                    rule,
+                    incidents,
+                    sessions: self.sessions_of(cell, telling),
+                });
+            }
+        }
         rules.sort_by_key(|row| (Reverse(row.incidents), row.rule));
         rules
     }
+
+    /// The sessions of `part`, where nobody is found among the others.
+    fn sessions_of(&self, part: &Cell, telling: &mut Telling) -> Option<u64> {
+        telling.tell(leaves(self.sessions.get(ALL), part), count(part.sum("sessions")))
+    }
 }
 
-fn totals(all: &Cell) -> Totals {
-    let sessions = all.sum("sessions");
-    // A mean over fewer sessions than actors are asked for would tell about somebody.
-    let rated = all.sum("efficiencySessions");
-    let is_told = usize::try_from(rated).is_ok_and(|rated| rated >= K_ANONYMITY);
-    let minutes = float(all.sum("activeMs")) / float(MINUTE_MS);
-    let incidents = all.sum("incidents");
-    Totals {
-        sessions: count(sessions),
-        events: count(all.sum("events")),
-        incidents: count(incidents),
-        active_ms: count(all.sum("activeMs")),
-        duration_ms: count(all.sum("durationMs")),
-        friction_index: mean_score(all.sum("frustration"), sessions),
-        friction_p90: p90(all),
-        friction_rate: (minutes > 0.0).then(|| rounded(float(incidents) / minutes)),
-        frustrated_share: ratio(all.sum("frustratedHigh"), sessions),
-        efficiency_score: mean_score(all.sum("efficiency"), rated).filter(|_| is_told),
-        efficiency_sessions: if is_told { count(rated) } else { 0 },
-    }
+/// What each signal adds to the frustration scores, in millionths.
+fn points(all: &Cell) -> BTreeMap<&str, i64> {
+    let parts =
+        all.sums.iter().filter_map(|(name, micro)| Some((name.strip_prefix(PART)?, *micro)));
+    parts.collect()
+}
+
+/// Incidents of `signal`, if it is a rule.
+fn incidents(signal: &str, cell: &Cell) -> i64 {
+    Rule::parse(signal).map_or(0, |_| cell.sum("incidents"))
 }
 
 /// The upper end of the bucket in which the nine tenths of the sessions end.
@@ -181,38 +244,58 @@ fn p90(all: &Cell) -> Option<f64> {
     None
 }
 
-fn task_counts(tasks: &Rows) -> Vec<TaskCount> {
-    let counts = tasks.iter().map(|(name, cell)| TaskCount {
-        task: name.to_owned(),
-        sessions: count(cell.sum("sessions")),
-        started: count(cell.sum("started")),
-        completed: count(cell.sum("completed")),
-        cancelled: count(cell.sum("cancelled")),
-        abandoned: count(cell.sum("abandoned")),
-        completion_rate: ratio(cell.sum("completed"), cell.sum("started")),
-    });
-    let mut counts: Vec<TaskCount> = counts.filter(|row| row.task != OTHER).collect();
-    counts.sort_by(|a, b| b.started.cmp(&a.started).then_with(|| a.task.cmp(&b.task)));
-    counts.truncate(TASKS_MAX);
-    counts
+fn task_counts(tasks: &Rows, all: Option<&Cell>, telling: &mut Telling) -> Vec<TaskCount> {
+    let mut rows: Vec<(&str, &Cell)> = tasks.iter().collect();
+    rows.sort_by_key(|(name, cell)| (Reverse(cell.sum("started")), *name));
+    rows.truncate(TASKS_MAX);
+    rows.into_iter().map(|(name, cell)| task_count(name, cell, all, telling)).collect()
 }
 
-fn top(ranked: hotspots::Ranked) -> Vec<TopHotspot> {
-    let hurting = ranked.screens.into_iter().filter(|screen| screen.avg_friction > 0.0);
-    let lines = hurting.map(|screen| TopHotspot {
-        screen_id: screen.screen_id,
-        friction: screen.avg_friction,
-        impact_sessions: screen.sessions,
-        trend: screen.trend,
-        previous_friction: screen.previous_friction,
+/// The runs of a task beside those that ended in each way.
+fn task_count(name: &str, cell: &Cell, all: Option<&Cell>, telling: &mut Telling) -> TaskCount {
+    let runs = OUTCOMES.map(|outcome| cell.sum(outcome));
+    let behind = OUTCOMES.map(|outcome| cell.behind(outcome).unwrap_or_default());
+    let parts = runs.into_iter().enumerate().filter(|(_, runs)| *runs != 0).collect();
+    let told = disclosure::decide(&behind, &[Total { parts }], K_ANONYMITY);
+    let is_told = |at: usize| told.parts.get(at).copied().unwrap_or_default();
+    let [completed, cancelled, abandoned] = [0, 1, 2].map(|at: usize| {
+        let runs = runs.get(at).copied().unwrap_or_default();
+        telling.tell(runs == 0 || is_told(at), runs)
     });
-    lines.take(TOP_HOTSPOTS).collect()
+    let is_total = told.totals.first().copied().unwrap_or_default();
+    let started = telling.tell(is_total, cell.sum("started"));
+    TaskCount {
+        task: name.to_owned(),
+        sessions: telling.tell(leaves(all, cell), count(cell.sum("sessions"))),
+        started: started.map(count),
+        completed: completed.map(count),
+        cancelled: cancelled.map(count),
+        abandoned: abandoned.map(count),
+        completion_rate: completed.zip(started).and_then(|(done, started)| ratio(done, started)),
+    }
+}
+
+fn top(ranked: hotspots::Ranked, all: Option<&Cell>, telling: &mut Telling) -> Vec<TopHotspot> {
+    let hurting = ranked.screens.into_iter().filter(|screen| screen.avg_friction() > 0.0);
+    let mut lines = Vec::new();
+    for screen in hurting.take(TOP_HOTSPOTS) {
+        lines.push(TopHotspot {
+            friction: screen.avg_friction(),
+            impact_sessions: telling.tell(leaves(all, &screen.cell), count(screen.sessions())),
+            trend: screen.trend(),
+            previous_friction: screen.previous_friction(),
+            screen_id: screen.name,
+        });
+    }
+    lines
 }
 
 /// The one cell of its kind.
 const ALL: &str = "";
 /// What the sums of the signals' parts of the frustration scores begin with.
 const PART: &str = "c.";
+/// In which ways runs of a task end.
+const OUTCOMES: [&str; 3] = ["completed", "cancelled", "abandoned"];
 const BUCKETS: u32 = 20;
 const TOP_HOTSPOTS: usize = 5;
 const TASKS_MAX: usize = 50;
@@ -243,7 +326,9 @@ mod tests {
     #[test]
     fn nothing_is_zero_sessions_and_no_score() {
         let told = read(&[], &[]);
-        assert_eq!(told.totals, Some(Totals::default()));
+        let nothing =
+            Totals { incidents: Some(0), efficiency_sessions: Some(0), ..Totals::default() };
+        assert_eq!(told.totals, Some(nothing));
         assert_eq!((told.previous, told.note_of_the_day, told.basis.suppressed), (None, None, 0));
     }
 
@@ -258,27 +343,51 @@ mod tests {
     fn means_are_over_the_sample_that_stands_beside_them() {
         let sums = [
             ("frustration", 2_500_000),
-            ("frustratedHigh", 2),
+            ("c.rage_click", 2_500_000),
             ("efficiency", 3_000_000),
-            ("efficiencySessions", 5),
             ("activeMs", 120_000),
             ("incidents", 6),
             ("f00", 8),
             ("f09", 1),
             ("f19", 1),
         ];
-        let told = read(&[cell(SESSIONS, 2, 0..10, &sums)], &[]).totals.unwrap();
+        let rage = cell(RAGE, 2, 0..5, &[("incidents", 6)]);
+        let parts = [("frustratedHigh", 5), ("efficiencySessions", 5)];
+        let told = read(&[of(10, &sums, &parts)], &[rage]).totals.unwrap();
         assert_eq!((told.sessions, told.friction_index), (10, Some(0.25)));
-        assert_eq!((told.friction_p90, told.frustrated_share), (Some(0.5), Some(0.2)));
-        assert_eq!((told.efficiency_score, told.efficiency_sessions), (Some(0.6), 5));
-        assert_eq!(told.friction_rate, Some(3.0));
+        assert_eq!((told.friction_p90, told.frustrated_share), (Some(0.5), Some(0.5)));
+        assert_eq!((told.efficiency_score, told.efficiency_sessions), (Some(0.6), Some(5)));
+        assert_eq!((told.incidents, told.friction_rate), (Some(6), Some(3.0)));
+    }
+
+    /// One session of each of so many actors on day 2, of whom the first so many are in each of `parts`.
+    fn of(actors: u8, sums: &[(&str, i64)], parts: &[(&str, u8)]) -> (CellKey, Cell) {
+        let (key, mut all) = cell(SESSIONS, 2, 0..actors, sums);
+        for (name, part) in parts {
+            (0..*part).for_each(|slot| all.add_of(name, slot, 1));
+        }
+        (key, all)
     }
 
     #[test]
-    fn an_efficiency_of_four_sessions_is_not_told() {
-        let sums = [("efficiency", 3_000_000), ("efficiencySessions", 4)];
-        let told = read(&[cell(SESSIONS, 2, 0..10, &sums)], &[]).totals.unwrap();
-        assert_eq!((told.efficiency_score, told.efficiency_sessions), (None, 0));
+    fn a_part_of_the_sessions_is_told_when_five_are_behind_it_and_five_behind_the_rest() {
+        for (part, is_share, is_score) in [
+            (0, true, true),
+            (4, false, false),
+            (5, true, true),
+            (11, false, true),
+            (15, true, true),
+        ] {
+            let sums = [("efficiency", 3_000_000)];
+            let sessions = of(15, &sums, &[("frustratedHigh", part), ("efficiencySessions", part)]);
+            let told = read(&[sessions], &[]);
+            let totals = told.totals.unwrap();
+            assert_eq!(totals.frustrated_share.is_some(), is_share, "{part}");
+            assert_eq!(totals.efficiency_sessions, is_share.then_some(part.into()), "{part}");
+            assert_eq!(totals.efficiency_score.is_some(), is_score && part > 0, "{part}");
+            let untold = 2 * u64::from(!is_share) + u64::from(!is_score);
+            assert_eq!(told.basis.suppressed, untold, "{part}");
+        }
     }
 
     #[test]
@@ -313,15 +422,70 @@ mod tests {
             share,
             sessions,
         };
-        let (error, rage) = (part("error", 0.3, 0.75, 5), part("rage_click", 0.1, 0.25, 5));
-        assert_eq!(told.contributions, [error, rage.clone()]);
+        let (error, rage) =
+            (part("error", 0.3, 0.75, Some(5)), part("rage_click", 0.1, 0.25, Some(5)));
+        assert_eq!(told.contributions, [error, rage]);
         assert_eq!(told.basis.suppressed, 0);
-        let rage_clicks = RuleCount { rule: Rule::RageClick, incidents: 7, sessions: 5 };
+        let rage_clicks = RuleCount { rule: Rule::RageClick, incidents: 7, sessions: Some(5) };
         assert_eq!(told.incidents_by_rule, [rage_clicks], "an error is no rule");
-        let told = read(&sessions, &rules(4));
-        assert_eq!((told.contributions, told.basis.suppressed), (vec![rage.clone()], 1));
-        let told = read(&sessions, &rules(4)[..1]);
-        assert_eq!((told.contributions, told.basis.suppressed), (vec![rage], 1));
+        // The index, less the only other part, would be that of the four.
+        for rules in [&rules(4)[..], &rules(4)[..1]] {
+            let told = read(&sessions, rules);
+            assert_eq!((told.contributions, told.basis.suppressed), (vec![], 2));
+            assert_eq!(told.totals.unwrap().friction_index, Some(0.4));
+        }
+    }
+
+    #[test]
+    fn without_enough_who_had_any_friction_neither_index_nor_incidents_are_told() {
+        let sums = [("frustration", 1_000_000), ("c.rage_click", 1_000_000), ("activeMs", 60_000)];
+        let rage = cell(RAGE, 2, 0..4, &[("incidents", 3)]);
+        let told = read(&[of(20, &[("incidents", 3)], &[]), of(20, &sums, &[])], &[rage]);
+        let totals = told.totals.unwrap();
+        assert_eq!(
+            (totals.friction_index, totals.incidents, totals.friction_rate),
+            (None, None, None)
+        );
+        assert_eq!((totals.sessions, told.basis.suppressed), (40, 3));
+    }
+
+    #[test]
+    fn how_many_sessions_saw_something_is_not_told_where_few_did_not() {
+        let seen_by = |actors: u8| {
+            let sums = [("frustration", 4_000_000), ("c.error", 4_000_000)];
+            let error = cell((CellKind::Rule, "error"), 2, 0..actors, &[]);
+            let mut told = read(&[of(20, &sums, &[])], &[error]);
+            (told.contributions.remove(0).sessions, told.basis.suppressed)
+        };
+        assert_eq!(seen_by(15), (Some(15), 0));
+        assert_eq!(seen_by(16), (None, 1));
+        assert_eq!(seen_by(20), (Some(20), 0));
+    }
+
+    #[test]
+    fn runs_of_a_task_are_told_so_that_none_is_the_rest() {
+        let run = |outcomes: [u8; 3]| {
+            let of = |(outcome, actors): (&&str, u8)| {
+                let (key, mut task) = cell((CellKind::Task, "pay"), 2, 0..0, &[]);
+                for slot in 0..actors {
+                    task.see(slot);
+                    task.add("sessions", 1);
+                    task.add("started", 1);
+                    task.add_of(outcome, slot, 1);
+                }
+                (key, task)
+            };
+            let tasks: Vec<_> = OUTCOMES.iter().zip(outcomes).map(of).collect();
+            let cells = OverviewCells { overview: &[], rules: &[], screens: &[], tasks: &tasks };
+            let mut told = overview(asked(days(2, 4)), days(2, 4), &cells);
+            let row = told.tasks.remove(0);
+            assert_eq!(row.completion_rate.is_some(), row.completed.is_some());
+            [row.started, row.completed, row.cancelled, row.abandoned]
+        };
+        assert_eq!(run([9, 6, 5]), [Some(20), Some(9), Some(6), Some(5)]);
+        assert_eq!(run([9, 6, 4]), [Some(19), Some(9), None, None]);
+        assert_eq!(run([9, 0, 4]), [Some(13), None, Some(0), None]);
+        assert_eq!(run([9, 0, 0]), [Some(9), Some(9), Some(0), Some(0)]);
     }
 
     #[test]

@@ -8,11 +8,11 @@ use super::Period;
 use crate::cells::{Cell, CellKey};
 
 /// Cells of one kind, summed over the days and products of a period, by name. Sums that stand for too few actors are not
-/// in it, only counted.
+/// told, only counted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rows {
     told: BTreeMap<String, Cell>,
-    suppressed: u64,
+    hidden: BTreeMap<String, Cell>,
 }
 
 impl Rows {
@@ -27,18 +27,31 @@ impl Rows {
         }
         let mut rows = Self::default();
         for (name, cell) in sums.into_iter().filter(|(_, cell)| !cell.is_empty()) {
-            if cell.actors_at_least() < K_ANONYMITY {
-                rows.suppressed += 1;
-            } else {
-                rows.told.insert(name.to_owned(), cell);
-            }
+            let is_told = cell.actors_at_least() >= K_ANONYMITY;
+            let rows = if is_told { &mut rows.told } else { &mut rows.hidden };
+            rows.insert(name.to_owned(), cell);
         }
         rows
+    }
+
+    /// Does not tell the row called `name`.
+    pub(super) fn hide(&mut self, name: &str) {
+        self.hidden.extend(self.told.remove_entry(name));
+    }
+
+    /// All rows, those that may not be told among them.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &Cell)> {
+        self.told.iter().chain(&self.hidden).map(|(name, cell)| (name.as_str(), cell))
     }
 
     /// What may be told, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Cell)> {
         self.told.iter().map(|(name, cell)| (name.as_str(), cell))
+    }
+
+    /// The same, without the rest.
+    pub(super) fn into_told(self) -> impl Iterator<Item = (String, Cell)> {
+        self.told.into_iter()
     }
 
     /// The row called `name`, if it may be told.
@@ -47,10 +60,10 @@ impl Rows {
         self.told.get(name)
     }
 
-    /// How many rows stand for too few actors.
+    /// How many rows are not told.
     #[must_use]
     pub fn suppressed(&self) -> u64 {
-        self.suppressed
+        u64::try_from(self.hidden.len()).unwrap_or(u64::MAX)
     }
 }
 

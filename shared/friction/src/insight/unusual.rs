@@ -31,13 +31,14 @@ pub fn unusual(session: &Session, usual: &Usual, days: Period) -> Option<Unusual
     })
 }
 
-/// The `limit` most unusual of `sessions`, all there are in that time if `complete`.
+/// The `limit` most unusual of `sessions`, all there are in that time if `complete`: those only that are more unusual than
+/// `percentile_min` in a hundred flows.
 #[must_use]
 pub fn unusual_sessions(
     asked: Asked,
     (usual, days): (&Usual, Period),
     (sessions, complete): (Vec<Session>, bool),
-    limit: usize,
+    (percentile_min, limit): (f64, usize),
 ) -> UnusualSessions {
     let with_flows = sessions.iter().filter(|session| !session.flows.is_empty()).count();
     let with_flows = u64::try_from(with_flows).unwrap_or(u64::MAX);
@@ -60,7 +61,9 @@ pub fn unusual_sessions(
         bits.then(b.started_at.cmp(&a.started_at)).then_with(|| a.session_id.cmp(&b.session_id))
     });
     let suppressed = if sessions.is_empty() { with_flows } else { 0 };
+    sessions.retain(|session| session.unusual.percentile >= percentile_min);
+    let beyond = u64::try_from(sessions.len().saturating_sub(limit)).unwrap_or(u64::MAX);
     sessions.truncate(limit);
-    let basis = basis(asked, suppressed, &[("alpha", 0.5)]);
-    UnusualSessions { basis, considered: with_flows, complete, sessions }
+    let basis = basis(asked, suppressed, &[("alpha", 0.5), ("percentileMin", percentile_min)]);
+    UnusualSessions { basis, considered: with_flows, complete, beyond, sessions }
 }

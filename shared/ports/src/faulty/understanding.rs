@@ -17,6 +17,7 @@ use crate::{
 
 decorate!("sums", Sums {
     fn cells(span: &Span, kind: CellKind) -> Vec<(CellKey, Cell)>;
+    fn products_of(org: &OrgId) -> Vec<ProductId>;
 });
 
 decorate!("amendments", Amendments {

@@ -294,11 +294,16 @@ pub async fn cells_are_read_by_kind_day_and_product<W: Heads + Sessions + Sums>(
         on(&anna, 1, "/a"),
     ];
     let edge = (cell_key(&anna, CellKind::Edge, "/a"), cell(1, 1));
-    let own = [&edge, &later, &second, &first, &before].map(Clone::clone);
-    for (owner, cells) in [(&athena, vec![other.clone()]), (&anna, own.to_vec())] {
+    let counted = |owner| (cell_key(owner, CellKind::Overview, ""), cell(1, 1));
+    let own = [&counted(&anna), &edge, &later, &second, &first, &before].map(Clone::clone);
+    for (owner, cells) in [(&athena, vec![counted(&athena), other.clone()]), (&anna, own.to_vec())]
+    {
         let sweep = Sweep { cells: cells.into_iter().collect(), ..sweep(&world, owner).await };
         assert_eq!(commit(&world, sweep).await, SweepOutcome::Committed);
     }
+    let products = ok(world.products_of(&acme()).await);
+    assert_eq!(products, [&athena, &anna].map(|owner| owner.product.clone()));
+    assert_eq!(ok(world.products_of(&owner("bolt", "anna").org).await), []);
     let read = async |from: Timestamp, to: Timestamp, product: Option<&Owner>| {
         let product = product.map(|owner| owner.product.clone());
         let span = Span { org: acme(), product, from, to };

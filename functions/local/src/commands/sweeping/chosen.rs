@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use contract::{Event, OrgId, Timestamp, session::SessionId};
+use contract::{Event, OrgId, ProductId, Timestamp, session::SessionId};
 use friction::{
     cells::{Cell, CellKey, CellKind},
     change::{Head, Notice, Sweep},
@@ -134,6 +134,10 @@ impl<W: World> Sessions for Chosen<W> {
 impl<W: World> Sums for Chosen<W> {
     async fn cells(&self, span: &Span, kind: CellKind) -> PortResult<Vec<(CellKey, Cell)>> {
         self.world.cells(span, kind).await
+    }
+
+    async fn products_of(&self, org: &OrgId) -> PortResult<Vec<ProductId>> {
+        self.world.products_of(org).await
     }
 }
 

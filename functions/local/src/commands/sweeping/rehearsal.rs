@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use contract::{Event, OrgId, Timestamp, session::SessionId};
+use contract::{Event, OrgId, ProductId, Timestamp, session::SessionId};
 use friction::{
     cells::{Cell, CellKey, CellKind},
     change::{Head, Notice, StoredIncident, StoredSession, Sweep},
@@ -157,6 +157,10 @@ impl<W: World> Notices for Rehearsal<W> {
 impl<W: World> Sums for Rehearsal<W> {
     async fn cells(&self, span: &Span, kind: CellKind) -> PortResult<Vec<(CellKey, Cell)>> {
         self.world.cells(span, kind).await
+    }
+
+    async fn products_of(&self, org: &OrgId) -> PortResult<Vec<ProductId>> {
+        self.world.products_of(org).await
     }
 }
 
