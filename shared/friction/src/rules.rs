@@ -32,6 +32,8 @@ mod error;
 mod matching;
 mod naming;
 pub mod presets;
+mod proposing;
+mod reading;
 mod schema;
 mod setting;
 mod settings;
@@ -117,10 +119,9 @@ impl Default for Rules {
 }
 
 impl RuleSet {
-    /// Reads a document. Unknown names and values out of bounds are refused, with where they stand.
+    /// Reads a document. Unknown names, names given twice and values out of bounds are refused, with where they stand.
     pub fn parse(json: &str) -> Result<Self, RulesError> {
-        let value: Value = serde_json::from_str(json)
-            .map_err(|error| RulesError::NotJson { line: error.line(), column: error.column() })?;
+        let value = reading::read(json)?;
         let set = document::read(&value).map_err(|wrong| wrong.below(""))?;
         let differs = set != Self { version: set.version, ..Self::default() };
         if differs && set.version == BUILT_IN_VERSION {

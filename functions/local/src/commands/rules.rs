@@ -123,11 +123,16 @@ async fn reset<W: RuleBook>(world: &W, org: OrgId) -> anyhow::Result<ChangedRule
 }
 
 fn parsed(file: &Path) -> anyhow::Result<RuleSet> {
-    RuleSet::parse(&read(file)?).with_context(|| format!("{} holds no rules", file.display()))
+    let what = if is_standard_input(file) { "standard input" } else { &file.to_string_lossy() };
+    RuleSet::propose(&read(file)?).with_context(|| format!("{what} holds no rules"))
+}
+
+fn is_standard_input(file: &Path) -> bool {
+    file.as_os_str() == "-"
 }
 
 fn read(file: &Path) -> anyhow::Result<String> {
-    if file.as_os_str() == "-" {
+    if is_standard_input(file) {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
         return Ok(text);

@@ -39,6 +39,8 @@ fn rules_are_shown_set_and_reset_under_versions_that_only_grow() {
         (json!({ "version": 3, "rules": { "rage_click": { "gapMs": -5 } } }), "must be"),
         (json!({ "rules": {} }), "/version"),
         (json!({ "version": 1, "rules": { "loop": { "enabled": false } } }), "begin with 2"),
+        (json!({ "version": 4_294_967_295_u32 }), "/version: 4294967295 is the last one"),
+        (json!({ "version": 3, "flows": [{ "name": "a@b.org", "task": "a" }] }), "/flows/0/name"),
     ] {
         let done = set(&bad);
         assert!(done.code == 1 && done.stderr.contains(word), "{word}: {done:?}");

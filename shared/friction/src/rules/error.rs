@@ -1,17 +1,17 @@
 //! Why rules are refused: where, and what would have been right.
 
+use domain::scrub::EntityKind;
+
 use crate::flow::BadPathRule;
 
 /// Rules that are refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RulesError {
-    /// It is not JSON.
-    #[error("the rules are not JSON: line {line}, column {column}")]
-    NotJson {
-        /// From 1.
-        line: usize,
-        /// From 1.
-        column: usize,
+    /// It is not JSON, or says something twice.
+    #[error("the rules cannot be read: {why}")]
+    Unreadable {
+        /// What is wrong, with its line and its column.
+        why: String,
     },
     /// It is more than rules may be.
     #[error("{path}: more than {most} entries")]
@@ -55,6 +55,17 @@ pub enum RulesError {
         /// What would have been right.
         why: BadPathRule,
     },
+    /// A text that is about somebody.
+    #[error("{path}: rules are for everybody, and this looks like {}", kind.placeholder())]
+    Identifies {
+        /// JSON Pointer.
+        path: String,
+        /// What it looks like.
+        kind: EntityKind,
+    },
+    /// Rules that nothing could follow.
+    #[error("/version: {} is the last one, and each change needs a higher one", u32::MAX)]
+    LastVersion,
     /// Rules that differ from the built-in ones under the number of the built-in ones.
     #[error("/version: 1 is the built-in rules; rules of your own begin with 2")]
     BuiltInVersion,
@@ -68,19 +79,21 @@ pub(super) enum Wrong {
     Outside(f64, f64),
     TooMany(usize),
     Path(BadPathRule),
+    Identifies(EntityKind),
     Within(String, Box<Self>),
 }
 
 impl Wrong {
-    pub(super) fn at(self, step: &str) -> Self {
-        let step = step.replace('~', "~0").replace('/', "~1");
+    pub(super) fn at(self, name: &str) -> Self {
+        let step = step(name);
         match self {
             Self::Within(rest, inner) => Self::Within(format!("{step}/{rest}"), inner),
             Self::Unknown(_)
             | Self::Expected(_)
             | Self::Outside(..)
             | Self::TooMany(_)
-            | Self::Path(_) => Self::Within(step, Box::new(self)),
+            | Self::Path(_)
+            | Self::Identifies(_) => Self::Within(step, Box::new(self)),
         }
     }
 
@@ -97,6 +110,12 @@ impl Wrong {
             }
             Self::TooMany(most) => RulesError::TooMany { path, most },
             Self::Path(why) => RulesError::Path { path, why },
+            Self::Identifies(kind) => RulesError::Identifies { path, kind },
         }
     }
+}
+
+/// A name as a step of a JSON Pointer.
+pub(super) fn step(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }

@@ -40,6 +40,10 @@ impl FlowNames {
         self.0.is_empty()
     }
 
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|named| named.name.as_str())
+    }
+
     pub(super) fn read(value: &Value) -> Result<Self, Wrong> {
         let said = value.as_array().ok_or(Wrong::Expected("a list of names of flows"))?;
         if said.len() > NAMES_MAX {
@@ -72,7 +76,12 @@ impl FlowName {
         let name = fields.get("name").and_then(Value::as_str).filter(|name| {
             (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control)
         });
-        let name = name.ok_or(Wrong::Expected("a name: 1 to 128 bytes").at("name"))?.to_owned();
+        let name = name
+            .ok_or(
+                Wrong::Expected("a name: 1 to 128 bytes, no tabs and other control characters")
+                    .at("name"),
+            )?
+            .to_owned();
         let task = fields.get("task").map(Pattern::read).transpose();
         let task = task.map_err(|wrong| wrong.at("task"))?;
         let path = fields.get("path").map(read_path).transpose();
