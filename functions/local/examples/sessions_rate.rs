@@ -9,6 +9,9 @@
 #![expect(clippy::as_conversions, reason = "a measurement for people")]
 #![expect(clippy::indexing_slicing, reason = "a measurement stops at the first surprise")]
 
+#[path = "sessions_rate/traffic.rs"]
+mod traffic;
+
 use std::{
     fs,
     ops::Range,
@@ -27,7 +30,7 @@ use axum::{
 };
 use contract::{
     Timestamp,
-    limits::{DAY_MS, MINUTE_MS, SECOND_MS},
+    limits::{DAY_MS, MINUTE_MS},
 };
 use data_encoding::BASE64;
 use domain::api_key::{ApiKey, Scope};
@@ -43,6 +46,8 @@ use ports::{
 use serde_json::json;
 use sessionizer::Sessionizer;
 use tower::ServiceExt as _;
+
+use traffic::{GAP_MS, START_MS, event};
 
 #[derive(Debug, Clone)]
 struct Hand(Arc<AtomicI64>);
@@ -188,41 +193,6 @@ fn payloads(sessions: Range<i64>, traffic: Traffic) -> Vec<String> {
     records.chunks(1_000).map(|some| json!({ "Records": some }).to_string()).collect()
 }
 
-fn event(session: i64, (n, screens): (i64, i64), at: i64) -> serde_json::Value {
-    // Numbers in a path would be ids, which no event carries behind the door.
-    let screen =
-        format!("/area-{}/page-{}", letters(session % 10), letters((session + n / 5) % screens));
-    let mut event = json!({
-        "schemaVersion": "1.0", "eventId": format!("e.{session}.{n}"), "occurredAt": Timestamp::from_ms(at),
-        "orgId": "acme", "productId": "app", "actorId": format!("u1.1.{:025}0", session % 5_000),
-        "sessionId": format!("s1.1.{session:025}0"), "screen": screen, "ck": "00000000",
-        "source": {"service": "web", "version": "1", "region": "eu-central-1"},
-    });
-    let more = match (n, (session + n) % 17) {
-        (0, _) => {
-            json!({"eventType": "task.started", "task": {"name": TASKS[(session % 4) as usize]}})
-        }
-        (40, _) => {
-            json!({"eventType": "task.completed", "task": {"name": TASKS[(session % 4) as usize]}})
-        }
-        (_, 3) => json!({"eventType": "ui.error", "error": {"code": "E_TIMEOUT"}}),
-        (_, 5) => {
-            json!({"eventType": "friction.user_override", "traceComponent": "reasoning", "severity": 3})
-        }
-        (_, 7 | 8) => json!({"eventType": "ui.navigation"}),
-        _ => {
-            json!({"eventType": "ui.click", "element": {"key": format!("button-{}", n % 7), "kind": "button"}})
-        }
-    };
-    event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    event
-}
-
-/// A number as letters.
-fn letters(number: i64) -> String {
-    number.to_string().bytes().map(|digit| char::from(digit + b'a' - b'0')).collect()
-}
-
 async fn key(store: &Store) -> String {
     let key = ApiKey::new([7; 16], [7; 32]);
     let record = ApiKeyRecord {
@@ -299,8 +269,4 @@ const PATHS: [&str; 6] = [
 ];
 const ALL_TAKEN: &str = r#"{"batchItemFailures":[]}"#;
 const QUESTIONS: usize = 200;
-const TASKS: [&str; 4] = ["export", "invite", "checkout", "search"];
 const SESSIONS_AT_A_TIME: i64 = 200;
-const GAP_MS: i64 = 4 * SECOND_MS;
-/// 2026-01-01T00:00:00Z.
-const START_MS: i64 = 1_767_225_600_000;
