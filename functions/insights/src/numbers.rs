@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use friction::{
-    cells::CellKind,
+    cells::{Cell, CellKey, CellKind},
     flow::FlowSort,
     insight::{self, HotspotQuestion, OverviewCells, Period},
     rules::FlowNames,
@@ -23,12 +23,12 @@ use crate::{Insights, parameters, problem::Refusal, query::Call};
 impl<W: Sums + RuleBook, C: Clock, E> Insights<W, C, E> {
     pub(crate) async fn overview(&self, call: &Call) -> Result<Response, Refusal> {
         let (span, period, asked) = call.days()?;
-        let both = with_previous(&span, period);
+        let before = before(&span, period);
         let (overview, screens, rules, tasks) = try_join!(
-            self.world.cells(&both, CellKind::Overview),
-            self.world.cells(&both, CellKind::Screen),
-            self.world.cells(&both, CellKind::Rule),
-            self.world.cells(&span, CellKind::Task),
+            self.both(&before, &span, CellKind::Overview),
+            self.both(&before, &span, CellKind::Screen),
+            self.both(&before, &span, CellKind::Rule),
+            self.world.totals(&span, CellKind::Task),
         )?;
         let cells =
             OverviewCells { overview: &overview, screens: &screens, rules: &rules, tasks: &tasks };
@@ -43,13 +43,13 @@ impl<W: Sums + RuleBook, C: Clock, E> Insights<W, C, E> {
             sessions_min: i64::try_from(sessions_min).unwrap_or(i64::MAX),
             limit: call.query.count(&parameters::HOTSPOTS)?,
         };
-        let cells = self.world.cells(&with_previous(&span, period), CellKind::Screen).await?;
+        let cells = self.both(&before(&span, period), &span, CellKind::Screen).await?;
         Ok(Json(insight::hotspots(asked, question, &cells)).into_response())
     }
 
     pub(crate) async fn trace(&self, call: &Call) -> Result<Response, Refusal> {
         let (span, period, asked) = call.days()?;
-        let cells = self.world.cells(&span, CellKind::Pillar).await?;
+        let cells = self.world.totals(&span, CellKind::Pillar).await?;
         Ok(Json(insight::trace(asked, period, &cells)).into_response())
     }
 
@@ -58,7 +58,7 @@ impl<W: Sums + RuleBook, C: Clock, E> Insights<W, C, E> {
         let limit = call.query.count(&parameters::FLOWS)?;
         let sort = call.query.parsed(&parameters::SORT, sort)?.unwrap_or(FlowSort::Frequency);
         let (names, cells) =
-            try_join!(self.flow_names(&span), self.world.cells(&span, CellKind::Variant))?;
+            try_join!(self.flow_names(&span), self.world.totals(&span, CellKind::Variant))?;
         let told = insight::top_flows(asked, (sort, limit), &names, &cells);
         Ok(Json(told).into_response())
     }
@@ -67,15 +67,28 @@ impl<W: Sums + RuleBook, C: Clock, E> Insights<W, C, E> {
         let (span, _, asked) = call.days()?;
         let limit = call.query.count(&parameters::EDGES)?;
         let (names, cells) =
-            try_join!(self.flow_names(&span), self.world.cells(&span, CellKind::Edge))?;
+            try_join!(self.flow_names(&span), self.world.totals(&span, CellKind::Edge))?;
         // Flows are only needed for their names.
         let variants = if names.is_empty() {
             Vec::new()
         } else {
-            self.world.cells(&span, CellKind::Variant).await?
+            self.world.totals(&span, CellKind::Variant).await?
         };
         let told = insight::flow_graph(asked, limit, (&names, &variants), &cells);
         Ok(Json(told).into_response())
+    }
+
+    /// Two spans one after the other, each added up by itself.
+    async fn both(
+        &self,
+        before: &Span,
+        span: &Span,
+        kind: CellKind,
+    ) -> PortResult<Vec<(CellKey, Cell)>> {
+        let (mut both, totals) =
+            try_join!(self.world.totals(before, kind), self.world.totals(span, kind))?;
+        both.extend(totals);
+        Ok(both)
     }
 
     /// What flows are called where these are asked about.
@@ -93,7 +106,8 @@ fn sort(word: &str) -> Option<FlowSort> {
     }
 }
 
-/// The same from the beginning of the period before.
-fn with_previous(span: &Span, period: Period) -> Span {
-    Span { from: period.previous().from, ..span.clone() }
+/// The same of the period before.
+fn before(span: &Span, period: Period) -> Span {
+    let Period { from, to } = period.previous();
+    Span { from, to, ..span.clone() }
 }

@@ -61,7 +61,7 @@ pub async fn unusual_of<W: Sums>(world: &W, session: &Session) -> PortResult<Opt
 
 async fn usual<W: Sums>(world: &W, span: Span) -> PortResult<Usual> {
     let (edges, variants) =
-        try_join!(world.cells(&span, CellKind::Edge), world.cells(&span, CellKind::Variant))?;
+        try_join!(world.totals(&span, CellKind::Edge), world.totals(&span, CellKind::Variant))?;
     Ok(Usual::of(&edges, &variants))
 }
 

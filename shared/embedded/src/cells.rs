@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use contract::{OrgId, ProductId, Timestamp, limits::DAY_MS};
-use friction::cells::{Cell, CellKey, CellKind, Cells};
+use friction::cells::{Cell, CellKey, CellKind, Cells, Totals};
 use ports::sessions::Span;
 use rusqlite::{Connection, OptionalExtension, params};
+use serde::de::DeserializeSeed as _;
 
 use crate::{fault::Fault, rows, writer::Tx};
 
@@ -73,6 +74,55 @@ pub(crate) fn within(
     span: &Span,
     kind: CellKind,
 ) -> Result<Vec<(CellKey, Cell)>, Fault> {
+    let mut cells = Vec::new();
+    each_within(connection, span, kind, |found| {
+        cells.push((found.key(), serde_json::from_str(found.body)?));
+        Ok(())
+    })?;
+    Ok(cells)
+}
+
+/// The same, added up by name.
+pub(crate) fn totals(
+    connection: &Connection,
+    span: &Span,
+    kind: CellKind,
+) -> Result<Vec<(CellKey, Cell)>, Fault> {
+    let mut totals = Totals::default();
+    each_within(connection, span, kind, |found| {
+        if let Some(adding) = totals.to(found.name, || found.key()) {
+            let mut body = serde_json::Deserializer::from_str(found.body);
+            adding.deserialize(&mut body)?;
+            body.end()?;
+        }
+        Ok(())
+    })?;
+    Ok(totals.cells())
+}
+
+/// A cell as it is stored.
+struct Found<'a> {
+    org: &'a OrgId,
+    product: &'a ProductId,
+    day: Timestamp,
+    kind: CellKind,
+    name: &'a str,
+    body: &'a str,
+}
+
+impl Found<'_> {
+    fn key(&self) -> CellKey {
+        let (org, product) = (self.org.clone(), self.product.clone());
+        CellKey { org, product, day: self.day, kind: self.kind, name: self.name.to_owned() }
+    }
+}
+
+fn each_within(
+    connection: &Connection,
+    span: &Span,
+    kind: CellKind,
+    mut take: impl FnMut(Found<'_>) -> Result<(), Fault>,
+) -> Result<(), Fault> {
     let mut select = connection.prepare_cached(
         "SELECT day, product, name, body FROM cells
          WHERE org = ?1 AND kind = ?2 AND day >= ?3 AND day < ?4 AND (?5 IS NULL OR product = ?5)
@@ -81,18 +131,23 @@ pub(crate) fn within(
     let product = span.product.as_ref().map(|product| product.as_str());
     let asked = params![span.org.as_str(), kind.as_str(), span.from.ms(), span.to.ms(), product];
     let mut found = select.query(asked)?;
-    let mut cells = Vec::new();
+    let mut product = ProductId::default();
     while let Some(row) = found.next()? {
-        let key = CellKey {
-            org: span.org.clone(),
-            product: rows::product(row.get(1)?)?,
+        let text = rows::text(row, 1)?;
+        // They come by the thousand with one product after the other.
+        if product.as_str() != text {
+            product = rows::product(text.to_owned())?;
+        }
+        take(Found {
+            org: &span.org,
+            product: &product,
             day: Timestamp::from_ms(row.get(0)?),
             kind,
-            name: row.get(2)?,
-        };
-        cells.push((key, serde_json::from_str(rows::text(row, 3)?)?));
+            name: rows::text(row, 2)?,
+            body: rows::text(row, 3)?,
+        })?;
     }
-    Ok(cells)
+    Ok(())
 }
 
 fn add_one(tx: &Tx<'_>, key: &CellKey, added: &Cell) -> Result<(), Fault> {

@@ -1,8 +1,9 @@
 //! One server at a time.
 
 use std::{
-    fs::{File, TryLockError},
+    fs::{File, OpenOptions, TryLockError},
     io,
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
 
@@ -14,7 +15,9 @@ use std::{
 /// The directory cannot be written to.
 pub fn serve_alone(directory: &Path) -> io::Result<Option<File>> {
     std::fs::create_dir_all(directory)?;
-    let lock = File::create(directory.join(LOCK))?;
+    let mut lock = OpenOptions::new();
+    let lock = lock.write(true).create(true).truncate(true).mode(0o600);
+    let lock = lock.open(directory.join(LOCK))?;
     match lock.try_lock() {
         Ok(()) => Ok(Some(lock)),
         Err(TryLockError::WouldBlock) => Ok(None),
@@ -26,7 +29,17 @@ const LOCK: &str = "server.lock";
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
     use super::*;
+
+    #[test]
+    fn the_lock_is_its_owners_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(serve_alone(directory.path()).unwrap());
+        let made = std::fs::metadata(directory.path().join(LOCK)).unwrap();
+        assert_eq!(made.mode() & 0o777, 0o600);
+    }
 
     #[test]
     fn a_directory_is_served_by_one_at_a_time() {

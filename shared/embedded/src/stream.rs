@@ -123,6 +123,22 @@ impl Store {
         self.query("read a backlog", job).await
     }
 
+    /// True once `consumer` finished a record or heard anything, also nothing ([`Self::hear`] of 0), and until it is forgotten.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn knows_consumer(&self, consumer: &str) -> PortResult<bool> {
+        let consumer = consumer.to_owned();
+        let job = move |connection: &Connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM checkpoints WHERE consumer = ?1)
+                     OR EXISTS (SELECT 1 FROM meta WHERE name = 'heard:' || ?1)",
+            )?;
+            Ok(select.query_row([consumer], |row| row.get(0))?)
+        };
+        self.query("look for a consumer", job).await
+    }
+
     /// Forgets how far `consumer` is: the stream is not kept for it any longer, and should it come back it begins with the
     /// oldest record and the oldest announcement that are still there. False when it was not known.
     ///

@@ -27,6 +27,11 @@ impl Sums for Store {
         self.query("read cells", move |connection| cells::within(connection, &span, kind)).await
     }
 
+    async fn totals(&self, span: &Span, kind: CellKind) -> PortResult<Vec<(CellKey, Cell)>> {
+        let span = span.clone();
+        self.query("read totals", move |connection| cells::totals(connection, &span, kind)).await
+    }
+
     async fn products_of(&self, org: &OrgId) -> PortResult<Vec<ProductId>> {
         let org = org.clone();
         self.query("list products", move |connection| cells::products_of(connection, &org)).await

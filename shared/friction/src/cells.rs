@@ -1,11 +1,14 @@
 //! Sums and counts per day, from which every number of the insights is read. What is kept can be added and taken back, so a
 //! cell is at any time the sum over the sessions that are there, in whatever order they came, changed and went.
 
+mod totals;
+
 use std::{collections::BTreeMap, ops::AddAssign};
 
 use contract::{OrgId, ProductId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub use self::totals::{Adding, Totals};
 use crate::disclosure::Actors;
 
 /// Names a cell.

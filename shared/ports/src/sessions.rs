@@ -2,7 +2,7 @@
 
 use contract::{Event, OrgId, ProductId, Timestamp, incident::Rule, session::SessionId};
 use friction::{
-    cells::{Cell, CellKey, CellKind, Cells},
+    cells::{Cell, CellKey, CellKind, Cells, Totals},
     change::{Head, Notice, SessionState, StoredIncident, StoredSession, Sweep},
     owner::{Owner, Position},
 };
@@ -175,6 +175,15 @@ pub trait Sums: Send + Sync {
         span: &Span,
         kind: CellKind,
     ) -> impl Future<Output = PortResult<Vec<(CellKey, Cell)>>> + Send;
+
+    /// The same cells added up by name: what has one name is told under the key of one of them.
+    fn totals(
+        &self,
+        span: &Span,
+        kind: CellKind,
+    ) -> impl Future<Output = PortResult<Vec<(CellKey, Cell)>>> + Send {
+        async move { Ok(Totals::of(&self.cells(span, kind).await?).cells()) }
+    }
 
     /// The products of an organisation with sessions that are counted, by name.
     fn products_of(&self, org: &OrgId) -> impl Future<Output = PortResult<Vec<ProductId>>> + Send;

@@ -237,6 +237,7 @@ macro_rules! laws {
             a_retracted_incident_is_not_found,
             an_incident_is_found_in_the_session_it_moved_to,
             cells_are_read_by_kind_day_and_product,
+            totals_are_what_the_cells_of_a_name_add_up_to,
         } }
     };
     (@ projections $fresh:expr, $run:expr) => {

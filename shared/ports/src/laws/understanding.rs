@@ -324,6 +324,56 @@ pub async fn cells_are_read_by_kind_day_and_product<W: Heads + Sessions + Sums>(
     assert_eq!(ok(world.cells(&span, CellKind::Task).await), []);
 }
 
+/// "The same cells added up by name: what has one name is told under the key of one of them."
+pub async fn totals_are_what_the_cells_of_a_name_add_up_to<W: Heads + Sessions + Sums>(world: W) {
+    let anna = owner("acme", "anna");
+    let athena = of_product(anna.clone(), "athena");
+    let day = minute(0);
+    let on = |owner: &Owner, days: i64, name: &str, sum: i64| {
+        let key = cell_key(owner, CellKind::Screen, name);
+        let day = day.plus_ms(days * 86_400_000);
+        (friction::cells::CellKey { day, ..key }, cell(sum, 1))
+    };
+    let overview = |owner| (cell_key(owner, CellKind::Overview, ""), cell(1, 1));
+    let own = vec![
+        overview(&anna),
+        on(&anna, 0, "/a", 7),
+        on(&anna, 1, "/a", 8),
+        on(&anna, 1, "/b", 5),
+        on(&anna, 2, "/gone", 3),
+        on(&anna, 3, "/gone", -3),
+        on(&anna, 9, "/a", 1),
+    ];
+    let others = vec![overview(&athena), on(&athena, 1, "/a", 9)];
+    for (owner, cells) in [(&anna, own.clone()), (&athena, others.clone())] {
+        let sweep = Sweep { cells: cells.into_iter().collect(), ..sweep(&world, owner).await };
+        assert_eq!(commit(&world, sweep).await, SweepOutcome::Committed);
+    }
+    let until = day.plus_ms(8 * 86_400_000);
+    let read = async |product: Option<&Owner>| {
+        let product = product.map(|owner| owner.product.clone());
+        let span = Span { org: acme(), product, from: day, to: until };
+        let mut found = ok(world.totals(&span, CellKind::Screen).await);
+        for (key, _) in &found {
+            assert!(own.iter().chain(&others).any(|(one, _)| one == key), "{key:?}");
+        }
+        found.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+        found.into_iter().map(|(key, cell)| (key.name, cell)).collect::<Vec<_>>()
+    };
+    let sum = |values: &[i64]| {
+        let mut sum = friction::cells::Cell::default();
+        values.iter().for_each(|value| sum += &cell(*value, 1));
+        sum
+    };
+    let mut all = read(None).await;
+    // What adds up to nothing but for its actors is something.
+    all.retain(|(name, _)| name != "/gone");
+    let a = sum(&[7, 8, 9]);
+    assert_eq!(all, [("/a".to_owned(), a), ("/b".to_owned(), cell(5, 1))]);
+    let of_one = read(Some(&athena)).await;
+    assert_eq!(of_one, [("/a".to_owned(), cell(9, 1))]);
+}
+
 fn acme() -> OrgId {
     org("acme")
 }
