@@ -133,7 +133,9 @@ async fn it_goes_on_where_it_was_and_begins_again_when_it_was_forgotten() {
     let second = Held::default();
     feed(&world, &second, |held| held.ids.lock().unwrap().len() == 6).await;
     assert!(second.ids.lock().unwrap().contains(&(Table::Events, "e9".to_owned())));
+    assert!(world.knows_consumer(CONSUMER).await.unwrap());
     assert!(world.forget_consumer(CONSUMER).await.unwrap());
+    assert!(!world.knows_consumer(CONSUMER).await.unwrap());
     assert!(!world.forget_consumer(CONSUMER).await.unwrap());
     feed(&world, &Held::default(), |held| held.ids.lock().unwrap().len() == 24).await;
 }

@@ -45,6 +45,8 @@ async fn apply(warehouse: &WarehouseArgs, print: bool, json: bool) -> anyhow::Re
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Status {
+    /// Whether the server was started with a warehouse when it was last started.
+    fed: bool,
     /// Records of the stream that are not in it.
     records: u64,
     /// Announcements that it has not heard.
@@ -54,14 +56,20 @@ struct Status {
 }
 
 async fn status(place: &PlaceArgs, json: bool) -> anyhow::Result<u8> {
-    let behind = place.directory()?.backlog(CONSUMER).await?;
+    let world = place.directory()?;
+    let behind = world.backlog(CONSUMER).await?;
     let status = Status {
+        fed: world.knows_consumer(CONSUMER).await?,
         records: behind.records,
         announcements: behind.announcements,
         oldest: behind.oldest,
     };
     if json {
         output::json(&status)?;
+        return Ok(0);
+    }
+    if !status.fed {
+        output::line("no warehouse is fed from here: `tribo local --warehouse URL` would")?;
         return Ok(0);
     }
     let Some(oldest) = status.oldest else {

@@ -20,6 +20,8 @@ pub(super) async fn feed(
     stopping: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     if let Some(client) = client {
+        // From now on it is known that there is one, whether it can be reached or not.
+        world.hear(CONSUMER, 0).await?;
         let sink = Arc::new(Sink::new(client, world.clone(), SystemClock));
         tasks.spawn(standalone::feed(sink, world.clone(), Pace::default(), stopping));
     } else if world.forget_consumer(CONSUMER).await? {

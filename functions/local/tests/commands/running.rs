@@ -30,6 +30,28 @@ fn a_stop_finishes_what_is_under_way_and_a_start_goes_on() {
 }
 
 #[test]
+fn it_is_said_whether_a_warehouse_is_fed_also_when_it_is_away() {
+    let place = Place::new();
+    let status = || {
+        let plain = place.run(&["warehouse", "status"]);
+        assert_eq!(plain.code, 0, "{plain:?}");
+        (place.json(&["warehouse", "status"])["fed"].clone(), plain.stdout)
+    };
+    let (fed, plain) = status();
+    assert!(fed == false && plain.starts_with("no warehouse is fed from here"), "{plain}");
+
+    let server = place.start(&["--warehouse", "http://127.0.0.1:9"]);
+    server.accept(&place.key, &[event("click", "ui.click")]);
+    let (fed, plain) = status();
+    assert!(fed == true && plain.contains("1 records and 0 announcements are not in"), "{plain}");
+    server.terminate();
+
+    place.start(&[]).terminate();
+    let (fed, plain) = status();
+    assert!(fed == false && plain.starts_with("no warehouse is fed from here"), "{plain}");
+}
+
+#[test]
 fn a_client_that_never_finishes_its_request_does_not_hold_up_a_stop() {
     use std::io::Write as _;
     let place = Place::new();
