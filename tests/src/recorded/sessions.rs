@@ -76,7 +76,8 @@ pub fn figures(data: &Path, anchor: Timestamp) -> anyhow::Result<Vec<Figure>> {
             bail!("{}: not every event was accepted: {sent}", sending.org);
         }
     }
-    settle(store, &[APACHE_MIXED, "wikispeedia", "balabit-posthog"])?;
+    let orgs: Vec<&str> = keys.iter().map(|(sending, _)| sending.org).collect();
+    settle(store, &orgs)?;
     let mut figures = read(store, &conversions)?;
     let key = keys.iter().find(|(sending, _)| sending.dataset == Dataset::Rpm);
     let (_, key) = key.context("a key of the forms")?;
@@ -198,15 +199,18 @@ pub(super) fn write(
     Ok(path.to_str().context("a temporary path that is text")?.to_owned())
 }
 
-/// Waits until the stream is processed and no session is open: all of the data is older than a pause.
+/// Waits until the stream is processed and no session is open: all of the data is older than a pause. A sweep on a busy
+/// machine takes its time, so each organisation has sessions by then, and none of them more for a while.
 pub(super) fn settle(store: &str, orgs: &[&str]) -> anyhow::Result<()> {
-    let started = Instant::now();
-    let mut before = Value::Null;
+    let (started, mut before, mut unchanged) = (Instant::now(), Vec::new(), 0);
     while started.elapsed() < PATIENCE {
         let ledger = local::json(&["ledger", "--json", "--data-dir", store])?;
         let closed = orgs.iter().map(|org| Ok(sessions(store, org)?.len()));
-        let now = json!(closed.collect::<anyhow::Result<Vec<usize>>>()?);
-        if ledger.get("streamLag").and_then(Value::as_u64) == Some(0) && now == before {
+        let now = closed.collect::<anyhow::Result<Vec<usize>>>()?;
+        let is_taken = ledger.get("streamLag").and_then(Value::as_u64) == Some(0);
+        let is_same = is_taken && now == before && now.iter().all(|sessions| *sessions > 0);
+        unchanged = if is_same { unchanged + 1 } else { 0 };
+        if unchanged == UNCHANGED_READINGS {
             return Ok(());
         }
         before = now;
@@ -335,4 +339,5 @@ const PEOPLE_MIN: usize = 5;
 const APACHE: &str = "apache";
 const APACHE_BACKWARDS: &str = "apache-backwards";
 const APACHE_MIXED: &str = "apache-mixed";
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(900);
+const UNCHANGED_READINGS: u32 = 2;
