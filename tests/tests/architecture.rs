@@ -64,7 +64,7 @@ const THIRD_PARTY: &[(&str, &[&str])] = &[
             "zeroize",
         ],
     ),
-    ("friction", &["data-encoding", "serde", "serde_json", "sha2", "thiserror"]),
+    ("friction", &["data-encoding", "petgraph", "serde", "serde_json", "sha2", "thiserror"]),
     // getrandom: behind a feature, where a binary needs it. serde_json: the laws build events from text.
     ("ports", &["getrandom", "serde_json", "thiserror"]),
 ];

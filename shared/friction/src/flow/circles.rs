@@ -6,6 +6,8 @@ use std::{
     collections::{BTreeMap, BTreeSet, BinaryHeap},
 };
 
+use petgraph::{algo::tarjan_scc, graph::DiGraph, unionfind::UnionFind};
+
 use crate::cells::{ENTRY, EXIT};
 
 /// A step between two screens.
@@ -36,16 +38,38 @@ pub(super) fn told<'a>(mut steps: Vec<Step<'a>>) -> BTreeSet<(&'a str, &'a str)>
             leaving.push(at);
         }
     }
+    let mut circles = circles_of_untold(&steps, &ends, places.len());
     for (step, (from, to)) in steps.clone().into_iter().zip(&ends) {
-        if !step.is_safe && step.steps > 0 {
+        if !step.is_safe && step.steps > 0 && !circles.equiv(*from, *to) {
             for at in cheapest((*to, *from), &steps, &ends, &leaving) {
-                if let Some(step) = steps.get_mut(at) {
+                if let (Some(step), Some((from, to))) = (steps.get_mut(at), ends.get(at)) {
                     step.is_told = false;
+                    circles.union(*from, *to);
                 }
             }
         }
     }
     steps.iter().filter(|step| step.is_told).map(|step| (step.from, step.to)).collect()
+}
+
+/// Places that are on circles of steps that are not told, with all others on these: whatever else leads from one of them to
+/// another is on such a circle as well, so that nearly nothing is left to look for.
+fn circles_of_untold(
+    steps: &[Step<'_>],
+    ends: &[(usize, usize)],
+    places: usize,
+) -> UnionFind<usize> {
+    let untold = steps.iter().zip(ends).filter(|(step, _)| step.steps > 0 && !step.is_told);
+    let untold: DiGraph<(), (), usize> = DiGraph::from_edges(untold.map(|(_, ends)| *ends));
+    let mut circles = UnionFind::new(places);
+    for circle in tarjan_scc(&untold) {
+        for pair in circle.windows(2) {
+            if let [one, other] = pair {
+                circles.union(one.index(), other.index());
+            }
+        }
+    }
+    circles
 }
 
 /// The steps of the way from one place to another on which the least is told that must not be told any more.
