@@ -447,8 +447,9 @@ fn scope(text: &str) -> Result<Scope, String> {
 }
 
 fn timestamp(text: &str) -> Result<Timestamp, String> {
-    Timestamp::parse(text)
-        .ok_or_else(|| "expected RFC 3339 with an offset, such as 2026-02-12T00:00:00Z".to_owned())
+    Timestamp::parse_time_or_day(text).ok_or_else(|| {
+        "expected RFC 3339 with an offset, such as 2026-02-12T00:00:00Z, or a day".to_owned()
+    })
 }
 
 fn replay_to(text: &str) -> Result<ReplayTo, String> {
@@ -505,6 +506,12 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_time_is_rfc_3339_or_a_day() {
+        assert_eq!(timestamp("2026-02-12"), timestamp("2026-02-12T01:00:00+01:00"));
+        assert!(timestamp("2026-02-12T00:00:00").is_err() && timestamp("yesterday").is_err());
     }
 
     #[test]
