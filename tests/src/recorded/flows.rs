@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::Conversion;
 
-/// The runs of a task in a recording of one person, each as the visit of somebody else: of fewer than five people nothing
-/// is told.
+/// The runs of a task in a recording of one person, each as the visits of two people of its own: of fewer than five people
+/// nothing is told, and nothing from which they would follow.
 pub(super) fn runs(conversion: &Conversion) -> anyhow::Result<Vec<Vec<Value>>> {
     let mut runs: Vec<Vec<Value>> = Vec::new();
     for line in &conversion.lines {
@@ -25,23 +25,36 @@ pub(super) fn runs(conversion: &Conversion) -> anyhow::Result<Vec<Vec<Value>>> {
         fields.insert("actorId".to_owned(), json!(format!("person-{number}")));
         run.push(event);
     }
+    let others: Vec<Vec<Value>> = runs
+        .iter()
+        .map(|run| run.iter().cloned().map(of_somebody_else).collect::<anyhow::Result<_>>())
+        .collect::<anyhow::Result<_>>()?;
+    runs.extend(others);
     Ok(runs)
 }
 
-/// How often each way was gone from a task's start to its end: screens, repeats collapsed, at most twelve, more than one.
+fn of_somebody_else(mut event: Value) -> anyhow::Result<Value> {
+    for field in ["eventId", "sessionId", "actorId"] {
+        let field = event.get_mut(field).context("an event names its run")?;
+        *field = json!(format!("{}.other", field.as_str().context("a text")?));
+    }
+    Ok(event)
+}
+
+/// How often each way was gone from a task's start to its end: screens, repeats collapsed, at most twelve, more than one. The
+/// first is the one on which it started; what has the time of the start is before it or after it by its id.
 pub(super) fn ways(runs: &[Vec<Value>]) -> BTreeMap<Vec<String>, usize> {
     let mut ways = BTreeMap::new();
     for run in runs {
-        let end = run.iter().position(|event| kind(event) == "task.completed");
-        let mut way: Vec<String> = Vec::new();
-        for event in run.iter().take(end.unwrap_or(run.len())) {
-            let screen = event.get("screen").and_then(Value::as_str);
-            way.extend(
-                screen
-                    .filter(|screen| way.last().map(String::as_str) != Some(screen))
-                    .map(str::to_owned),
-            );
-        }
+        let mut run: Vec<&Value> = run.iter().collect();
+        run.sort_by_key(|event| (text(event, "occurredAt"), text(event, "eventId")));
+        let start = run.iter().position(|event| kind(event) == "task.started");
+        let (before, after) = run.split_at(start.unwrap_or(run.len()));
+        let screen = |event: &&Value| event.get("screen")?.as_str().map(str::to_owned);
+        let during = after.iter().take_while(|event| kind(event) != "task.completed");
+        let mut way: Vec<String> = before.iter().rev().find_map(screen).into_iter().collect();
+        way.extend(during.filter_map(screen));
+        way.dedup();
         way.truncate(SCREENS_MAX);
         if way.len() > 1 {
             *ways.entry(way).or_default() += 1;
@@ -90,7 +103,11 @@ fn number(value: &Value, name: &str) -> anyhow::Result<usize> {
 }
 
 fn kind(event: &Value) -> &str {
-    event.get("eventType").and_then(Value::as_str).unwrap_or_default()
+    text(event, "eventType")
+}
+
+fn text<'a>(event: &'a Value, field: &str) -> &'a str {
+    event.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 
 const SCREENS_MAX: usize = 12;

@@ -263,12 +263,14 @@ fn ways(asking: &flows::Asking<'_>, runs: &[Vec<Value>]) -> anyhow::Result<Vec<F
         let (found, known) = (u64::try_from(found)?, u64::try_from(known)?);
         Ok(Figure { what: what.to_owned(), of: "rpm-uilogs".to_owned(), found, known })
     };
-    // One run is gone by one person here, so that a way of fewer than five runs is one of fewer than five people.
-    let told = known.values().filter(|runs| **runs >= PEOPLE_MIN).count();
+    // Each visit is one of somebody else here, so that a way of fewer than five visits is one of fewer than five people.
+    let told: BTreeMap<_, _> = known.iter().filter(|(_, runs)| **runs >= PEOPLE_MIN).collect();
+    let same = found.iter().filter(|(way, runs)| told.get(way) == Some(runs)).count();
     let steps: usize = known.iter().map(|(way, runs)| (way.len() + 1) * runs).sum();
     Ok(vec![
         figure("runs of the task", total, known.values().sum())?,
-        figure("ways gone by at least five", found.len(), told)?,
+        figure("ways that were gone", found.len(), told.len())?,
+        figure("of these gone as often", same, told.len())?,
         figure("steps from screen to screen", asking.steps()?, steps)?,
     ])
 }
