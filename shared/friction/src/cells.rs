@@ -3,7 +3,7 @@
 
 mod totals;
 
-use std::{collections::BTreeMap, ops::AddAssign};
+use std::{borrow::Borrow, collections::BTreeMap, ops::AddAssign};
 
 use contract::{OrgId, ProductId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -105,12 +105,12 @@ impl Cell {
 
     /// Adds to the sum called `name`.
     pub fn add(&mut self, name: &str, value: i64) {
-        add_to(&mut self.sums, name.to_owned(), value);
+        add_to(&mut self.sums, name, value);
     }
 
     /// Counts a session of the actor in `slot`.
     pub fn see(&mut self, slot: u8) {
-        add_to(&mut self.actors, slot, 1);
+        add_to(&mut self.actors, &slot, 1);
     }
 
     /// Adds to the sum called `name` what a session of the actor in `slot` adds to it, and keeps who it was of, in a sixteenth:
@@ -162,7 +162,7 @@ impl Cell {
     #[must_use]
     pub fn behind_all_but(&self, part: &Self) -> Option<Actors> {
         let mut rest = self.actors.clone();
-        part.actors.iter().for_each(|(slot, sessions)| add_to(&mut rest, *slot, -sessions));
+        part.actors.iter().for_each(|(slot, sessions)| add_to(&mut rest, slot, -sessions));
         let is_known = rest.values().all(|sessions| *sessions >= 0);
         is_known.then(|| Actors::of(rest.into_keys()))
     }
@@ -193,11 +193,15 @@ impl Cell {
 
 impl AddAssign<&Self> for Cell {
     fn add_assign(&mut self, other: &Self) {
+        if self.is_empty() && self.note.is_none() {
+            self.clone_from(other);
+            return;
+        }
         for (name, value) in &other.sums {
-            add_to(&mut self.sums, name.clone(), *value);
+            add_to(&mut self.sums, name.as_str(), *value);
         }
         for (slot, value) in &other.actors {
-            add_to(&mut self.actors, *slot, *value);
+            add_to(&mut self.actors, slot, *value);
         }
         if self.note.is_none() {
             self.note.clone_from(&other.note);
@@ -225,22 +229,20 @@ pub fn difference(old: Cells, new: Cells) -> Cells {
     change
 }
 
-fn add_to<K: Ord>(sums: &mut BTreeMap<K, i64>, name: K, value: i64) {
-    use std::collections::btree_map::Entry;
-    match sums.entry(name) {
-        Entry::Vacant(empty) => {
-            if value != 0 {
-                empty.insert(value);
-            }
+fn add_to<K: Ord + Borrow<Q>, Q: Ord + ToOwned<Owned = K> + ?Sized>(
+    sums: &mut BTreeMap<K, i64>,
+    name: &Q,
+    value: i64,
+) {
+    let Some(held) = sums.get_mut(name) else {
+        if value != 0 {
+            sums.insert(name.to_owned(), value);
         }
-        Entry::Occupied(mut held) => {
-            let sum = held.get().saturating_add(value);
-            if sum == 0 {
-                held.remove();
-            } else {
-                held.insert(sum);
-            }
-        }
+        return;
+    };
+    *held = held.saturating_add(value);
+    if *held == 0 {
+        sums.remove(name);
     }
 }
 
@@ -282,7 +284,7 @@ mod tests {
         (sums, prop::collection::btree_map(0_u8..4, -2_i64..3, 0..4)).prop_map(|(sums, actors)| {
             let mut cell = Cell::default();
             sums.iter().for_each(|(name, value)| cell.add(name, *value));
-            actors.into_iter().for_each(|(slot, n)| add_to(&mut cell.actors, slot, n));
+            actors.into_iter().for_each(|(slot, n)| add_to(&mut cell.actors, &slot, n));
             cell
         })
     }
