@@ -4,7 +4,10 @@
 //! the `lastSeq` it has seen, in the query or in a message `{"after": "<lastSeq>"}`, is told what is newer and nothing twice.
 
 use contract::{EventId, OrgId, Timestamp, projection::SessionContext, session::SessionId};
-use friction::{context::sequence, owner::Position};
+use friction::{
+    context::{revision, sequence},
+    owner::Position,
+};
 use serde_json::Value;
 use url::form_urlencoded;
 
@@ -85,13 +88,21 @@ pub fn is_news(context: &SessionContext, is_changed: Option<bool>, seen: Option<
 
 /// A `lastSeq` in the one form in which two of them compare. A gateway may hand it on as it stood in the URL.
 pub(crate) fn seen(text: &str) -> Option<String> {
-    position(text).or_else(|| position(&decoded(text))).as_ref().map(sequence)
+    in_one_form(text).or_else(|| in_one_form(&decoded(text)))
 }
 
-/// The place that a `lastSeq` names.
-fn position(text: &str) -> Option<Position> {
-    let (at, id) = text.split_once('#')?;
-    Some(Position { at: Timestamp::parse(at)?, id: EventId::parse(id).ok()? })
+/// `time#id#events`, or `time#id` for less than whatever was read until that event.
+fn in_one_form(text: &str) -> Option<String> {
+    let (at, rest) = text.split_once('#')?;
+    let (id, events) = match rest.split_once('#') {
+        Some((id, events)) => (id, Some(events)),
+        None => (rest, None),
+    };
+    let place = Position { at: Timestamp::parse(at)?, id: EventId::parse(id).ok()? };
+    let Some(events) = events else { return Some(sequence(&place)) };
+    let is_count =
+        (6..=9).contains(&events.len()) && events.bytes().all(|byte| byte.is_ascii_digit());
+    Some(revision(&place, events.parse().ok().filter(|_| is_count)?))
 }
 
 fn decoded(text: &str) -> String {
@@ -145,8 +156,14 @@ mod tests {
         ] {
             assert_eq!(seen(same).as_deref(), Some(SEQUENCE), "{same}");
         }
-        for other in ["", "#", "2025-10-09T08:53:20Z", "#e.1", "2025-10-09T08:53:20Z#", "%", "%23"]
-        {
+        let counted = format!("{SEQUENCE}#000012");
+        for same in [&counted, &counted.replace('#', "%23")] {
+            assert_eq!(seen(same).as_deref(), Some(counted.as_str()), "{same}");
+        }
+        let wrong = ["", "12", "+00012", "00001x", "000012#", "0000000012"];
+        let wrong = wrong.map(|count| format!("{SEQUENCE}#{count}"));
+        let none = ["", "#", "2025-10-09T08:53:20Z", "#e.1", "2025-10-09T08:53:20Z#", "%", "%23"];
+        for other in none.into_iter().chain(wrong.iter().map(String::as_str)) {
             assert_eq!(seen(other), None, "{other}");
         }
     }

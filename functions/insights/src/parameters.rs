@@ -202,8 +202,8 @@ pub(crate) const AFTER_SEQUENCE: Parameter = Parameter {
     about: "The lastSeq of the last message that was seen: the first message is the first that has read more.",
 };
 
-/// A time and an event's id.
-const SEQUENCE: &str = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\\.[0-9]{3}Z#[A-Za-z0-9._-]{1,64}$";
+/// A time, an event's id, and how many events were read.
+const SEQUENCE: &str = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\\.[0-9]{3}Z#[A-Za-z0-9._-]{1,64}(#[0-9]{6,9})?$";
 /// The days that are covered when nothing is said.
 pub(crate) const USUAL_DAYS: i64 = 7;
 /// The most days that one question covers.

@@ -28,7 +28,8 @@ pub struct SessionContext {
     pub events: u32,
     /// Those of them that tell what the session is about; uncertainty goes by them.
     pub evidence: u32,
-    /// The last event that was read, as `time#id`: of two answers the one with the greater value has read more.
+    /// The last event that was read and how many were, as `time#id#events`: of two answers the one with the greater value has
+    /// read more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seq: Option<String>,
     /// When that event happened.

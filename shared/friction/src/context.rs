@@ -121,7 +121,7 @@ impl ContextState {
             uncertainty: uncertainty(self.evidence),
             events: self.read.events,
             evidence: self.evidence,
-            last_seq: self.read.last().as_ref().map(sequence),
+            last_seq: self.read.last().as_ref().map(|last| revision(last, self.read.events)),
             updated_at: self.read.last().map(|last| last.at),
         }
     }
@@ -175,6 +175,13 @@ impl Read {
 #[must_use]
 pub fn sequence(position: &Position) -> String {
     format!("{}#{}", position.at, position.id)
+}
+
+/// How much was read, as text: `time#id#events`. An event that comes late lies before the last one, which stays the last one,
+/// and there is one more: so of two texts about the same events and more, the greater one has read more.
+#[must_use]
+pub fn revision(last: &Position, events: u32) -> String {
+    format!("{}#{events:06}", sequence(last))
 }
 
 /// Events by position, each once.
@@ -347,7 +354,7 @@ pub(crate) mod tests {
         assert_eq!(state.fold(&same_time), Folded::Reproject, "ids order what time does not");
         assert_eq!(state, before);
         assert_eq!(state.fold(&event(6)), Folded::New);
-        assert_eq!(said(&state).last_seq.as_deref(), Some("1970-01-01T00:00:00.006Z#e0006"));
+        assert_eq!(said(&state).last_seq.as_deref(), Some("1970-01-01T00:00:00.006Z#e0006#000002"));
     }
 
     #[test]
@@ -420,6 +427,17 @@ pub(crate) mod tests {
         fn texts_of_positions_have_their_order(a in any_event(), b in any_event()) {
             let (a, b) = (Position::of(&a), Position::of(&b));
             prop_assert_eq!(sequence(&a).cmp(&sequence(&b)), a.cmp(&b));
+        }
+
+        #[test]
+        fn texts_of_revisions_have_the_order_of_positions_and_then_of_counts(
+            (a, of_a) in (any_event(), 0_u32..1_000_000), (b, of_b) in (any_event(), 0_u32..1_000_000),
+        ) {
+            let (a, b) = (Position::of(&a), Position::of(&b));
+            let expected = a.cmp(&b).then(of_a.cmp(&of_b));
+            prop_assert_eq!(revision(&a, of_a).cmp(&revision(&b, of_b)), expected);
+            prop_assert_eq!(revision(&a, of_a).cmp(&revision(&a, of_b)), of_a.cmp(&of_b));
+            prop_assert!(sequence(&a) < revision(&a, 0));
         }
     }
 }

@@ -60,7 +60,7 @@ async fn a_context_is_what_its_events_say() {
     assert_eq!(context, expected(&visit().events(), &id));
     assert_eq!(context["activeConcepts"][0], json!({ "concept": "tax", "weight": 0.4 }));
     let last = visit().events().pop().unwrap();
-    assert_eq!(context["lastSeq"], format!("{}#{}", last.occurred_at, last.event_id));
+    assert_eq!(context["lastSeq"], format!("{}#{}#000004", last.occurred_at, last.event_id));
     world.close().await;
     assert_eq!(told(&world, &id).await, context, "and so it is when the session is over");
 }

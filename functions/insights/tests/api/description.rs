@@ -148,7 +148,7 @@ fn collect<'a>(value: &'a Value, references: &mut Vec<&'a str>) {
 }
 
 const SESSION: &str = "s_0123456789abcdef0123456789abcdef";
-const TEXTS: [&str; 12] = [
+const TEXTS: [&str; 14] = [
     "a",
     "a.b",
     "õ",
@@ -158,6 +158,8 @@ const TEXTS: [&str; 12] = [
     "s_0123456789ABCDEF0123456789abcdef",
     "2025-10-09T00:00:00.000Z",
     "2025-10-09T00:00:00.000Z#e.1",
+    "2025-10-09T00:00:00.000Z#e.1#000012",
+    "2025-10-09T00:00:00.000Z#e.1#12",
     "2025-13-09T00:00:00.000Z#e.1",
     "rage_click",
     "open",

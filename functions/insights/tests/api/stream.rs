@@ -102,6 +102,27 @@ async fn whoever_comes_back_is_told_what_it_has_not_seen_and_nothing_twice() {
 }
 
 #[tokio::test]
+async fn whoever_comes_back_is_told_what_came_late_meanwhile() {
+    let visit = visit().screen("/pay");
+    let (world, id) = under_way(&visit).await;
+    let target = format!("/api/sessions/{id}/context/stream");
+    let mut socket = open(&world, &world.keys.acme, &target).await.unwrap();
+    let seen = next(&mut socket).await.unwrap();
+    drop(socket);
+    // It happened before the last event that was seen, which is the last one still.
+    let back = json!({ "object": { "type": "concept", "id": "vat" } });
+    let more = visit.then(-500, "knowledge.user_viewed", back);
+    world.take(events([more.clone()])).await;
+    let after = seen["lastSeq"].as_str().unwrap().replace('#', "%23");
+    let target = format!("{target}?after={after}");
+    let mut socket = open(&world, &world.keys.acme, &target).await.unwrap();
+    let missed = next(&mut socket).await.unwrap();
+    assert_eq!(missed, expected(&more.events(), &id));
+    assert_eq!(missed["updatedAt"], seen["updatedAt"]);
+    assert!(missed["lastSeq"].as_str() > seen["lastSeq"].as_str());
+}
+
+#[tokio::test]
 async fn whoever_asks_is_told_what_is_newer_than_what_it_has_seen() {
     let (world, id) = under_way(&visit()).await;
     let target = format!("/api/sessions/{id}/context/stream");
