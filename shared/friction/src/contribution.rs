@@ -95,6 +95,7 @@ impl Adder<'_> {
                 ("rageSessions".into(), i64::from(visit.rage_clicks > 0)),
                 ("exits".into(), i64::from(visit.exit)),
                 ("incidents".into(), visit.incidents.into()),
+                ("incidentSessions".into(), i64::from(visit.incidents > 0)),
             ];
             if let Some(score) = efficiency {
                 sums.extend([

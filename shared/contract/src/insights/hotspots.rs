@@ -34,12 +34,16 @@ pub struct Hotspot {
     /// Mean efficiency score of the sessions that saw it and have one, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub avg_efficiency: Option<f64>,
-    /// Part of its sessions with a burst of clicks on it, 0 to 1.
-    pub rage_click_rate: f64,
-    /// Part of its sessions that ended on it, 0 to 1.
-    pub dropoff_rate: f64,
-    /// Incidents on it.
-    pub incidents: u64,
+    /// Part of its sessions with a burst of clicks on it, 0 to 1; absent when these sessions, or the others, are fewer than
+    /// `actorsMin`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rage_click_rate: Option<f64>,
+    /// Part of its sessions that ended on it, 0 to 1; absent when these sessions, or the others, are fewer than `actorsMin`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropoff_rate: Option<f64>,
+    /// Incidents on it; absent when the sessions that had one are fewer than `actorsMin`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incidents: Option<u64>,
     /// Mean time on it per visit, ms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub avg_time_spent_ms: Option<u64>,

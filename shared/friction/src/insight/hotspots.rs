@@ -1,7 +1,8 @@
 //! Screens by how much they hurt how many.
 //!
-//! Of a screen that enough actors and sessions saw, all numbers are told, how many left on it among them: keeping who is behind
-//! each of them would more than double what an overview of many screens reads.
+//! How many left on a screen, or had an incident there, is told when at least as many sessions did as actors are asked for, and as
+//! many did not: it is sessions that are counted and not actors, since keeping who is behind each number would more than double
+//! what an overview of many screens reads.
 
 use contract::{
     insights::{
@@ -11,7 +12,7 @@ use contract::{
     limits::K_ANONYMITY,
 };
 
-use super::{Period, Rows, TREND_THRESHOLDS, basis, count, mean_score, ratio, trend};
+use super::{Period, Rows, TREND_THRESHOLDS, Telling, basis, count, mean_score, ratio, trend};
 use crate::{
     cells::{Cell, CellKey},
     score::math::float,
@@ -32,11 +33,13 @@ pub struct HotspotQuestion {
 #[must_use]
 pub fn hotspots(asked: Asked, question: HotspotQuestion, cells: &[(CellKey, Cell)]) -> Hotspots {
     let ranked = rank(cells, question.period, question.sessions_min);
-    let hotspots = ranked.screens.iter().take(question.limit).map(Screen::told).collect();
+    let mut telling = Telling { withheld: ranked.suppressed };
+    let first = ranked.screens.iter().take(question.limit);
+    let hotspots = first.map(|screen| screen.told(&mut telling)).collect();
     let sessions_min = ("sessionsMin", float(question.sessions_min));
     let thresholds: Vec<_> = TREND_THRESHOLDS.into_iter().chain([sessions_min]).collect();
     Hotspots {
-        basis: basis(asked, ranked.suppressed, &thresholds),
+        basis: basis(asked, telling.withheld, &thresholds),
         hotspots,
         too_small: ranked.too_small,
     }
@@ -99,10 +102,20 @@ impl Screen {
         self.previous_friction().map(|previous| trend(self.avg_friction(), previous))
     }
 
-    fn told(&self) -> Hotspot {
+    fn told(&self, telling: &mut Telling) -> Hotspot {
         let Self { cell, .. } = self;
         let (sessions, visits) = (self.sessions(), cell.sum("visits"));
-        let rate = |name| ratio(cell.sum(name), sessions).unwrap_or_default();
+        let mut rate = |name| {
+            let part = cell.sum(name);
+            let may = is_enough(part) && is_enough(sessions - part);
+            telling.tell(may, ratio(part, sessions)).flatten()
+        };
+        let (rage_click_rate, dropoff_rate) = (rate("rageSessions"), rate("exits"));
+        let incidents = cell.sum("incidents");
+        // Before it was counted who had them, nobody knows.
+        let may = incidents == 0
+            || cell.sum("incidentSessions") > 0 && is_enough(cell.sum("incidentSessions"));
+        let incidents = telling.tell(may, count(incidents));
         let rated = cell.sum("efficiencySessions");
         let is_rated = usize::try_from(rated).is_ok_and(|rated| rated >= K_ANONYMITY);
         Hotspot {
@@ -111,15 +124,20 @@ impl Screen {
             avg_friction: self.avg_friction(),
             impact: mean_score(cell.sum("frustration"), 1).unwrap_or_default(),
             avg_efficiency: mean_score(cell.sum("efficiency"), rated).filter(|_| is_rated),
-            rage_click_rate: rate("rageSessions"),
-            dropoff_rate: rate("exits"),
-            incidents: count(cell.sum("incidents")),
+            rage_click_rate,
+            dropoff_rate,
+            incidents,
             avg_time_spent_ms: (visits > 0).then(|| count(cell.sum("dwellMs") / visits)),
             trend: self.trend(),
             previous_friction: self.previous_friction(),
             previous_sessions: self.before.map(|(_, sessions)| count(sessions)),
         }
     }
+}
+
+/// True for no sessions, and for as many as actors are asked for.
+fn is_enough(sessions: i64) -> bool {
+    sessions == 0 || usize::try_from(sessions).is_ok_and(|sessions| sessions >= K_ANONYMITY)
 }
 
 /// Fewer sessions say nothing about a screen, nor about a change.
@@ -177,6 +195,24 @@ mod tests {
     fn no_name_of_a_screen_is_taken_for_something_else() {
         let told = read(10, &[saw(crate::cells::OTHER, 2, 60, 1), saw("^", 2, 20, 0)]);
         assert_eq!(names(&told), ["~other", "^"]);
+    }
+
+    #[test]
+    fn a_rate_is_told_when_five_sessions_are_behind_it_and_five_are_not() {
+        let read = |left: i64, of: u8| {
+            let sums = [("exits", left), ("incidents", left * 2), ("incidentSessions", left)];
+            let cells = [cell((CellKind::Screen, "/pay"), 2, 0..of, &sums)];
+            let question = HotspotQuestion { period: days(2, 3), sessions_min: 1, limit: 9 };
+            let mut told = hotspots(asked(days(2, 3)), question, &cells);
+            let row = told.hotspots.remove(0);
+            (row.dropoff_rate, row.incidents, told.basis.suppressed)
+        };
+        assert_eq!(read(0, 15), (Some(0.0), Some(0), 0));
+        assert_eq!(read(4, 15), (None, None, 2));
+        assert_eq!(read(5, 15), (Some(0.333_333), Some(10), 0));
+        assert_eq!(read(10, 15), (Some(0.666_667), Some(20), 0));
+        assert_eq!(read(11, 15), (None, Some(22), 1));
+        assert_eq!(read(15, 15), (Some(1.0), Some(30), 0));
     }
 
     #[test]
