@@ -7,8 +7,9 @@ mod actions;
 mod partial;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     convert::Infallible,
+    hash::{DefaultHasher, Hash, Hasher as _},
     io,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -49,6 +50,9 @@ pub struct Weather {
     faults: Vec<Fault>,
     chance: Mutex<Chance>,
     struck: Mutex<BTreeSet<Fault>>,
+    failures_max: u32,
+    /// How often each request failed, by its hash.
+    failed: Mutex<BTreeMap<u64, u32>>,
 }
 
 /// A fault of one request.
@@ -86,11 +90,24 @@ impl Weather {
     /// `percent` of the requests fail, each by one of `faults`, as `seed` says.
     #[must_use]
     pub fn of(seed: u64, percent: u8, faults: impl Into<Vec<Fault>>) -> Arc<Self> {
+        Self::passing(u32::MAX, seed, percent, faults)
+    }
+
+    /// The same, but a request that failed so often is let through: whoever asks often enough is answered.
+    #[must_use]
+    pub fn passing(
+        failures_max: u32,
+        seed: u64,
+        percent: u8,
+        faults: impl Into<Vec<Fault>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             percent,
             faults: faults.into(),
             chance: Mutex::new(Chance::of(seed)),
             struck: Mutex::default(),
+            failures_max,
+            failed: Mutex::default(),
         })
     }
 
@@ -100,11 +117,19 @@ impl Weather {
         lock(&self.struck).clone()
     }
 
-    fn next(&self) -> Option<Fault> {
+    fn next(&self, request: impl Hash) -> Option<Fault> {
         let mut chance = lock(&self.chance);
         if !chance.percent(self.percent) {
             return None;
         }
+        let mut hasher = DefaultHasher::new();
+        request.hash(&mut hasher);
+        let mut failed = lock(&self.failed);
+        let failures = failed.entry(hasher.finish()).or_default();
+        if *failures >= self.failures_max {
+            return None;
+        }
+        *failures += 1;
         let fault = chance.one_of(&self.faults).copied();
         lock(&self.struck).extend(fault);
         fault
@@ -184,7 +209,8 @@ impl Way {
         let body = body.collect().await.map_err(|_| Lost)?.to_bytes();
         let asked = Asked::of(&parts, &body);
         lock(&self.seen).extend(asked.actions.iter().cloned());
-        match self.weather.next() {
+        match self.weather.next((parts.method.as_str(), parts.uri.path(), parts.uri.query(), &body))
+        {
             None => self.forward(&parts, body).await,
             Some(Fault::Hang) => {
                 tokio::time::sleep(HANG).await;
