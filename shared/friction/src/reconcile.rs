@@ -1,6 +1,6 @@
 //! What is stored of an owner against what its events say now: the changes that make the one the other.
 //!
-//! A sweep reads the head, what is stored and the events, in order and page by page: [`reading`] says from where events are
+//! A sweep reads the head, what is stored and the events, in order and page by page: [`reading()`] says from where events are
 //! needed, a [`Splitter`](crate::split::Splitter) makes segments of them, [`Work::take`] holds each against what is stored and
 //! lets go of it, and [`Work::decide`] says what to commit. When there is as much to commit as goes into one commit
 //! ([`Work::is_full`]), the rest is left to the next sweep. So what a sweep holds depends on the limits alone, not on how much
