@@ -19,10 +19,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader, BufWriter, Write as _},
     slice,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::Arc,
 };
 
 use contract::{
@@ -46,7 +43,8 @@ use friction::{
     split::{Before, Segment, split},
 };
 use ports::{
-    clock::Clock,
+    clock::Clock as _,
+    faulty::Hands,
     reference::Organisations as _,
     sessions::{IncidentQuery, Lane, SessionQuery, Span, Understanding as _},
 };
@@ -233,7 +231,7 @@ fn cut(bounds: Bounds) -> u8 {
 /// Batches as a stream delivers them, in the order of the file; time is that of the newest event, and sweeps come in between.
 async fn sessionize(file: &str, out: &str) {
     let directory = tempfile::tempdir().unwrap();
-    let clock = Hand(Arc::new(AtomicI64::new(0)));
+    let clock = Hands::at(Timestamp::from_ms(0));
     let options = Options {
         durability: Durability::Full,
         clock: Arc::new(clock.clone()),
@@ -248,7 +246,8 @@ async fn sessionize(file: &str, out: &str) {
     let (mut records, mut taken) = (Vec::new(), 0_usize);
     for line in BufReader::new(fs::File::open(file).unwrap()).lines() {
         let line = line.unwrap();
-        clock.0.fetch_max(happened(&line).ms() + 10 * SECOND_MS, Ordering::SeqCst);
+        let ahead_ms = happened(&line).plus_ms(10 * SECOND_MS).since_ms(clock.now());
+        clock.forward(ahead_ms.max(0));
         taken += 1;
         records.push(record(&line, taken, clock.now()));
         if records.len() == BATCH {
@@ -259,7 +258,7 @@ async fn sessionize(file: &str, out: &str) {
         }
     }
     take(&sessionizer, &mut records).await;
-    clock.0.fetch_add(DAY_MS, Ordering::SeqCst);
+    clock.forward(DAY_MS);
     while sweep().await.unwrap().owners > 0 {}
     let incidents = list(&store, clock.now(), out).await;
     println!("{incidents}");
@@ -294,7 +293,7 @@ async fn list(store: &Store, now: Timestamp, out: &str) -> usize {
     }
 }
 
-async fn take(sessionizer: &Sessionizer<Store, Hand>, records: &mut Vec<Value>) {
+async fn take(sessionizer: &Sessionizer<Store, Hands>, records: &mut Vec<Value>) {
     let payload = json!({ "Records": std::mem::take(records) }).to_string();
     assert_eq!(sessionizer.handle_payload(&payload).await.unwrap(), ALL_TAKEN);
 }
@@ -318,15 +317,6 @@ fn happened(line: &str) -> Timestamp {
 #[serde(rename_all = "camelCase")]
 struct Happened {
     occurred_at: Timestamp,
-}
-
-#[derive(Debug, Clone)]
-struct Hand(Arc<AtomicI64>);
-
-impl Clock for Hand {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_ms(self.0.load(Ordering::SeqCst))
-    }
 }
 
 fn rage(file: &str, times: usize) {

@@ -16,10 +16,7 @@ use std::{
     fs,
     ops::Range,
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -38,7 +35,8 @@ use embedded::{Durability, Options, Store};
 use friction::policy::SessionPolicy;
 use insights::{CursorKey, Insights};
 use ports::{
-    clock::{Clock, Entropy},
+    clock::Clock as _,
+    faulty::{Counter, Hands},
     keys::{ApiKeyRecord, ApiKeys},
     reference::Organisations as _,
     sessions::Lane,
@@ -49,24 +47,6 @@ use tower::ServiceExt as _;
 
 use traffic::{GAP_MS, START_MS, event};
 
-#[derive(Debug, Clone)]
-struct Hand(Arc<AtomicI64>);
-
-impl Clock for Hand {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_ms(self.0.load(Ordering::SeqCst))
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Seven;
-
-impl Entropy for Seven {
-    fn bytes(&self) -> [u8; 16] {
-        [7; 16]
-    }
-}
-
 #[tokio::main]
 async fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -76,7 +56,7 @@ async fn main() {
     let traffic = Traffic { each: (events / sessions).max(1), sessions, screens: number(12) };
     let base = arguments.next().map_or_else(std::env::temp_dir, Into::into);
     let directory = tempfile::tempdir_in(base).unwrap();
-    let clock = Hand(Arc::new(AtomicI64::new(START_MS)));
+    let clock = Hands::at(Timestamp::from_ms(START_MS));
     let options = Options {
         durability: Durability::Full,
         clock: Arc::new(clock.clone()),
@@ -106,7 +86,7 @@ impl Traffic {
 }
 
 /// Takes all events and closes all sessions, a group of sessions at a time.
-async fn understand(store: &Store, clock: &Hand, traffic: Traffic, directory: &Path) {
+async fn understand(store: &Store, clock: &Hands, traffic: Traffic, directory: &Path) {
     let Traffic { sessions, each, screens } = traffic;
     println!(
         "{} events of {sessions} sessions, {screens} screens in each of 10 areas",
@@ -121,14 +101,15 @@ async fn understand(store: &Store, clock: &Hand, traffic: Traffic, directory: &P
     while session < sessions {
         let until = (session + SESSIONS_AT_A_TIME).min(sessions);
         let payloads = payloads(session..until, traffic);
-        clock.0.store(START_MS + until * traffic.spacing_ms() + each * GAP_MS, Ordering::SeqCst);
+        let now_ms = START_MS + until * traffic.spacing_ms() + each * GAP_MS;
+        clock.forward(now_ms - clock.now().ms());
         let start = cpu_time();
         for payload in payloads {
             assert_eq!(sessionizer.handle_payload(&payload).await.unwrap(), ALL_TAKEN);
         }
         let middle = cpu_time();
         // What lies between two groups of sessions is more than a session's end.
-        clock.0.fetch_add(40 * MINUTE_MS, Ordering::SeqCst);
+        clock.forward(40 * MINUTE_MS);
         closed += sessionizer.sweep(Lane { index: 0, of: 1 }, None).await.unwrap().closed;
         sweeping += cpu_time().saturating_sub(middle);
         taking += middle.saturating_sub(start);
@@ -158,9 +139,9 @@ fn per_event(time: Duration, events: i64) -> f64 {
 }
 
 /// Asks about all of the thirty days.
-async fn question(store: Store, clock: &Hand) {
+async fn question(store: Store, clock: &Hands) {
     let key = key(&store).await;
-    let world = Insights::new(store, clock.clone(), Seven, CursorKey::new([7; 32]));
+    let world = Insights::new(store, clock.clone(), Counter::default(), CursorKey::new([7; 32]));
     let router = insights::router(Arc::new(world));
     let (to, from) = (clock.now(), clock.now().plus_ms(-30 * DAY_MS));
     println!("{:<24} {:>8} {:>8} {:>8} {:>9}", "30 days", "p50 ms", "p99 ms", "CPU ms", "bytes");

@@ -255,6 +255,23 @@ fn under(policy: SessionPolicy, rules: Rules, events: &[Event]) -> Kept {
     kept.finish(now)
 }
 
+/// What is kept of batches that arrive with a pause and a sweep behind each.
+fn arriving(
+    policy: SessionPolicy,
+    rules: Rules,
+    events: &[Event],
+    batches: &[(Vec<Event>, i64)],
+) -> Kept {
+    let mut kept = Kept::nothing(policy, rules);
+    let mut now = last(events);
+    for (batch, pause) in batches {
+        kept.take(batch, now);
+        now = now.plus_ms(*pause);
+        kept.sweep(now);
+    }
+    kept.finish(now)
+}
+
 fn last(events: &[Event]) -> Timestamp {
     events.iter().map(|event| event.occurred_at).max().unwrap()
 }
@@ -265,14 +282,7 @@ proptest! {
     #[test]
     fn any_order_any_batches_and_any_sweeps_say_the_same((events, batches) in arrivals()) {
         let whole = at_once(&events);
-        let mut kept = Kept::nothing(usual(), Rules::default());
-        let mut now = last(&events);
-        for (batch, pause) in &batches {
-            kept.take(batch, now);
-            now = now.plus_ms(*pause);
-            kept.sweep(now);
-        }
-        let kept = kept.finish(now);
+        let kept = arriving(usual(), Rules::default(), &events, &batches);
         prop_assert_eq!(kept.says(), whole.says());
         let ids: BTreeSet<&str> = kept.notices.iter().map(|notice| notice.id.as_str()).collect();
         prop_assert_eq!(ids.len(), kept.notices.len(), "every fact is said once");
@@ -287,14 +297,7 @@ proptest! {
         (events, batches) in arrivals(), policy in crowded(),
     ) {
         let whole = under(policy, Rules::default(), &events);
-        let mut kept = Kept::nothing(policy, Rules::default());
-        let mut now = last(&events);
-        for (batch, pause) in &batches {
-            kept.take(batch, now);
-            now = now.plus_ms(*pause);
-            kept.sweep(now);
-        }
-        let kept = kept.finish(now);
+        let kept = arriving(policy, Rules::default(), &events, &batches);
         prop_assert_eq!(kept.says(), whole.says());
         let counted = |held: &StoredSession| (held.session.started_at, held.session.metrics.events);
         let closed = kept.sessions.values().filter(|held| held.state == SessionState::Closed);
@@ -352,14 +355,8 @@ proptest! {
             });
             event
         }).collect();
-        let mut kept = Kept::nothing(usual(), cleaning());
-        let mut now = last(&events);
-        for (batch, pause) in &batches {
-            kept.take(batch, now);
-            now = now.plus_ms(*pause);
-            kept.sweep(now);
-        }
-        prop_assert_eq!(kept.finish(now).says(), under(usual(), plain(), &clean).says());
+        let kept = arriving(usual(), cleaning(), &events, &batches);
+        prop_assert_eq!(kept.says(), under(usual(), plain(), &clean).says());
     }
 
     #[test]
