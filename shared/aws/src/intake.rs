@@ -9,12 +9,12 @@ use aws_sdk_dynamodb::{
     operation::put_item::PutItemError, types::ReturnValuesOnConditionCheckFailure,
 };
 use contract::{
-    Code, Timestamp,
+    Code, EventId, OrgId, Timestamp,
     ingest::{EventAnswer, EventStatus},
     limits::IDEMPOTENCY_TTL_MS,
     staged::StagedEvent,
 };
-use domain::books;
+use domain::{books, intake::collided};
 use ports::{
     PortError, PortResult,
     intake::{Entry, Idempotency, Intake, Put, Receipt, Submission},
@@ -43,10 +43,10 @@ impl Intake for Cloud {
         let Sorted { rows, records } = sorted(&entries);
         let staged =
             self.put_rows(&rows.iter().map(|(_, row)| (*row).clone()).collect::<Vec<_>>()).await?;
-        let collided = rows.iter().zip(&staged).filter(|(_, staged)| **staged == Staged::Collision);
-        // Behind the records of the request, so that the body that came first is counted first.
-        let records: Vec<_> =
-            records.into_iter().chain(collided.map(|((_, row), _)| plain(row))).collect();
+        let refused = rows.iter().zip(&staged).filter(|(_, staged)| **staged == Staged::Collision);
+        let refused =
+            refused.map(|((_, row), _)| collision(&row.org_id, &row.event_id, plain(row)));
+        let records: Vec<_> = records.into_iter().chain(refused).collect();
         self.append_all(OPERATION, &records).await?;
         let mut answers: Vec<_> = entries.iter().map(|entry| entry.answer.clone()).collect();
         for ((at, _), staged) in rows.iter().zip(staged) {
@@ -135,23 +135,29 @@ struct Sorted<'a> {
     records: Vec<StreamRecord>,
 }
 
-/// Only the first body under an id is staged: another one of the same request was refused, and travels on.
+/// Only the first body under an id is an event: another one of the same request was refused, and travels on as such.
+/// Where the first is staged, its change record may well come after it.
 fn sorted(entries: &[Entry]) -> Sorted<'_> {
     let mut seen = BTreeSet::new();
-    let (mut rows, mut records, mut later) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rows, mut records) = (Vec::new(), Vec::new());
     for (at, entry) in entries.iter().enumerate() {
         match &entry.put {
             Put::Nothing => {}
             Put::Stage(row) if seen.insert((&row.org_id, &row.event_id)) => rows.push((at, row)),
-            Put::Stage(row) => later.push(plain(row)),
+            Put::Stage(row) => records.push(collision(&row.org_id, &row.event_id, plain(row))),
             Put::Stream { event_id, record, .. } if seen.insert((&entry.org, event_id)) => {
                 records.push(record.clone());
             }
-            Put::Stream { record, .. } => later.push(record.clone()),
+            Put::Stream { event_id, record, .. } => {
+                records.push(collision(&entry.org, event_id, record.clone()));
+            }
         }
     }
-    records.append(&mut later);
     Sorted { rows, records }
+}
+
+fn collision(org: &OrgId, id: &EventId, record: StreamRecord) -> StreamRecord {
+    StreamRecord { data: collided(org, id, &record.data), ..record }
 }
 
 fn correct(answer: &mut EventAnswer, staged: Staged) {

@@ -24,7 +24,7 @@ use contract::{
 
 pub use self::{
     body::{Events, split},
-    plan::{Kept, Verdict, plan},
+    plan::{Kept, Verdict, collided, plan},
 };
 use self::{
     json::{Node, Object},

@@ -10,7 +10,7 @@ use contract::{
         DEDUPE_HORIZON_MS, RECORD_BYTES_MAX, STAGING_TTL_MS, SYSTEMIC_POISON_PERCENT,
         SYSTEMIC_RECORDS_MIN,
     },
-    staged::{SealedRecord, StagedEvent},
+    staged::{CollidedRecord, SealedRecord, StagedEvent},
 };
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
@@ -66,6 +66,12 @@ pub struct Poison {
     pub terminal: bool,
 }
 
+/// The fault of an event whose id belongs to another body.
+#[must_use]
+pub fn collision() -> Fault {
+    Fault::at(Code::IdCollision, "/eventId")
+}
+
 /// Classifies one record of `batch`.
 #[must_use]
 pub fn triage(batch: &RecordBatch, record: &Record) -> Class {
@@ -94,7 +100,7 @@ pub fn classify(bytes: &[u8], arrived_at: Timestamp) -> Class {
 }
 
 /// True when so many records are undecodable or invalid that the reader is suspected, not the data: a bad deploy.
-/// What a door set aside on purpose and what came too late do not count.
+/// What a door set aside on purpose, ids that belong to another body and what came too late do not count.
 #[must_use]
 pub fn is_systemic<'a>(classes: impl IntoIterator<Item = &'a Class>) -> bool {
     let (mut records, mut bad) = (0_usize, 0_usize);
@@ -154,7 +160,7 @@ impl Poison {
     }
 
     fn is_suspicious(&self) -> bool {
-        !matches!(self.fault.code, Code::Late | Code::EventIdTime)
+        !matches!(self.fault.code, Code::Late | Code::EventIdTime | Code::IdCollision)
     }
 }
 
@@ -249,16 +255,22 @@ fn second_try(bytes: &[u8], arrived_at: Timestamp, error: &serde_json::Error) ->
         let sealed = serde_json::from_slice(bytes).map(Class::Sealed);
         return sealed.unwrap_or_else(|error| Class::Poison(outline.poison(fault::of(&error))));
     }
+    if outline.collided.is_some() {
+        let collided = serde_json::from_slice::<CollidedRecord<'_>>(bytes);
+        let fault = collided.map_or_else(|error| fault::of(&error), |_| collision());
+        return Class::Poison(outline.poison(fault));
+    }
     Class::Poison(outline.poison(fault::of(error)))
 }
 
-/// The keys by which the three kinds of record differ, and by which a refused one still tells whose it was.
+/// The keys by which the four kinds of record differ, and by which a refused one still tells whose it was.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Outline {
     event_name: Option<IgnoredAny>,
     dynamodb: Option<IgnoredAny>,
     sealed: Option<IgnoredAny>,
+    collided: Option<IgnoredAny>,
     recorded_at: Option<IgnoredAny>,
     org_id: Option<Value>,
     event_id: Option<Value>,

@@ -4,6 +4,7 @@ use contract::{
     Code, EventId, OrgId, Timestamp,
     ingest::{EventAnswer, EventStatus},
 };
+use domain::intake::collided;
 use ports::{
     PortResult,
     intake::{Entry, Idempotency, Intake, Put, Receipt, Submission},
@@ -123,7 +124,8 @@ fn known(
     if first.ck == arrival.ck {
         return Ok(Taken::Known);
     }
-    append(tx, first.shard, partition_key, data, arrival.at)?;
+    let record = collided(arrival.org, arrival.id, data);
+    append(tx, first.shard, partition_key, &record, arrival.at)?;
     Ok(Taken::Collision)
 }
 

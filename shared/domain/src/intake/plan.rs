@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use contract::{
     Code, EventId, OrgId,
     ingest::{EventAnswer, EventStatus},
-    staged::SealedRecord,
+    staged::{CollidedRecord, SealedRecord},
 };
 
 use super::{Course, Outcome, Ready, Rejected};
@@ -61,6 +61,16 @@ impl Verdict {
             (EventStatus::Rejected, Some(Code::IdCollision), Some("/eventId".to_owned()))
         };
     }
+}
+
+/// The stream record of an event whose id belongs to another body, of the record that the event would have been.
+#[must_use]
+pub fn collided(org: &OrgId, id: &EventId, record: &[u8]) -> Vec<u8> {
+    let encoded = serde_json::from_slice(record).and_then(|collided| {
+        serde_json::to_vec(&CollidedRecord { org_id: org.clone(), event_id: id.clone(), collided })
+    });
+    // What nobody can read is quarantined as it is.
+    encoded.unwrap_or_else(|_| record.to_vec())
 }
 
 fn verdict(index: usize, outcome: Outcome) -> Verdict {

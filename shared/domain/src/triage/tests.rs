@@ -276,6 +276,22 @@ fn a_sealed_record_is_set_aside_as_it_is() {
 }
 
 #[test]
+fn a_collided_record_is_poison_of_its_own_kind_and_never_an_event() {
+    let (org, id) = ("acme".parse().unwrap(), "e.1".parse().unwrap());
+    for body in [event(json!({})), json!({"sealed": "AQID"}), json!({})] {
+        let record = crate::intake::collided(&org, &id, body.to_string().as_bytes());
+        let poison = poisoned(classify(&record, arrival()));
+        assert_eq!(poison.fault, collision(), "{body}");
+        assert_eq!((poison.org, poison.event_id), (Some(org.clone()), Some(id.clone())));
+        assert!(!poison.terminal, "the id goes on with the first body");
+        assert!(String::from_utf8(record).unwrap().contains(&body.to_string()));
+    }
+    assert_eq!(crate::intake::collided(&org, &id, b"{"), b"{", "what nobody reads stays as it is");
+    let more = json!({"orgId": "acme", "eventId": "e.1", "collided": {}, "more": 1});
+    assert_eq!(poisoned(read(&more)).fault.code, Code::UnknownField);
+}
+
+#[test]
 fn a_record_older_than_the_horizon_is_late_whatever_its_door_said() {
     let class = || read(&event(json!({"recordedAt": arrival().to_string()})));
     let horizon = arrival().plus_ms(30 * DAY_MS);
