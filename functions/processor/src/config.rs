@@ -2,7 +2,7 @@
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | `EVENTS_DDB_TABLE`, `DELIVERY_TABLE`, `DEDUPE_TABLE`, `DYNAMODB_TABLE`, `REFERENCE_TABLE` | the tables |
+//! | `EVENTS_DDB_TABLE`, `DELIVERY_TABLE`, `DEDUPE_TABLE`, `DYNAMODB_TABLE`, `REFERENCE_TABLE`, `SESSIONS_TABLE` | the tables |
 //! | `S3_BUCKET`, `QUARANTINE_BUCKET` | the archive, and what is set aside |
 //! | `ON_FAILURE_BUCKET` | what Lambda gave up; only the redrive needs it |
 //! | `EVENT_BUS`, `PSEUDONYM_SECRET` | announcements, and the key of what is set aside |

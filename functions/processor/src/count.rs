@@ -5,14 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use contract::{
-    Code, Event, EventId, OrgId, Timestamp,
+    Event, EventId, OrgId, Timestamp,
     kinesis::RecordBatch,
     limits::{URGENT_INTERVAL_MS, URGENT_SEVERITY_MIN},
 };
 use domain::{
-    admit::{Admission, Fault},
+    admit::Admission,
     counters::{Dictionary, DictionaryKey, deltas, dictionary_key},
-    triage::Admitted,
+    triage::{self, Admitted},
 };
 use futures::{StreamExt, stream::FuturesUnordered};
 use ports::{
@@ -26,6 +26,7 @@ use crate::{
     BatchError, Processor, World,
     budget::Budget,
     chunks::{self, Chunk, Halves},
+    strike::struck,
     work::{Item, Verdict, Work},
 };
 
@@ -290,6 +291,7 @@ fn judge(work: &mut Work, groups: &[Group], group_of: &[usize]) {
         .collect();
     let mut duplicates = 0;
     let (mut counted, mut suppressed) = (0, 0);
+    let mut collided = Vec::new();
     work.refuse(|index, item| {
         let (owner, first, first_ck) = owners.get(*group_of.get(index)?)?;
         let ck = match owner {
@@ -304,10 +306,12 @@ fn judge(work: &mut Work, groups: &[Group], group_of: &[usize]) {
             item.verdict = Verdict::Duplicate;
             duplicates += 1;
         } else {
-            return Some(Fault::at(Code::IdCollision, "/eventId"));
+            collided.extend(struck(item).map(|struck| (item.position, struck)));
+            return Some(triage::collision());
         }
         None
     });
+    work.collided = collided;
     work.tally.counted += counted;
     work.tally.suppressed += suppressed;
     work.tally.duplicates += duplicates;

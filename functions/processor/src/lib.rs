@@ -4,7 +4,7 @@
 //! ```text
 //! records ─► triage ─► enrich ─► count once ─► archive ─► answer: nothing, or where to resume
 //!               │                   │ same id, other body
-//!               └─► quarantine ◄────┘         rows that TTL took ─► back into staging
+//!               └─► quarantine ◄────┴─► struck out of sessions        rows that TTL took ─► back into staging
 //! ```
 //!
 //! The answer is a function of what became durable: a record is acknowledged only after its event is counted and
@@ -14,8 +14,8 @@
 //! # Layout
 //!
 //! - [`Processor`]: the handler; [`json`]: its entry for raw payloads and redriven ones
-//! - `work`: what a batch holds on its way; `enrichment`, `aside`, `count`, `keep`: the stages; `chunks`: what is counted
-//!   in one transaction; `isolate`: a panic costs one record
+//! - `work`: what a batch holds on its way; `enrichment`, `aside`, `count`, `strike`, `keep`: the stages; `chunks`: what is
+//!   counted in one transaction; `isolate`: a panic costs one record
 //! - [`budget`]: when to stop; [`gzip`]: compression; `report`: logs and metrics
 //! - [`config`]: settings of the Lambda entry point
 #![warn(missing_docs)]
@@ -33,6 +33,7 @@ mod keep;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 mod report;
+mod strike;
 mod work;
 
 use std::sync::{Mutex, PoisonError};
@@ -54,15 +55,22 @@ use ports::{
     keys::PseudonymKeys,
     ledger::Ledger,
     reference::Reference,
+    sessions::Strikes,
     staging::Staging,
 };
 
 use crate::{budget::Budget, isolate::isolated, keep::Scratch, work::Work};
 
 /// Everything the processor needs of the world.
-pub trait World: Ledger + Archive + Quarantine + Reference + Staging + Bus + PseudonymKeys {}
+pub trait World:
+    Ledger + Archive + Quarantine + Strikes + Reference + Staging + Bus + PseudonymKeys
+{
+}
 
-impl<W: Ledger + Archive + Quarantine + Reference + Staging + Bus + PseudonymKeys> World for W {}
+impl<W> World for W where
+    W: Ledger + Archive + Quarantine + Strikes + Reference + Staging + Bus + PseudonymKeys
+{
+}
 
 /// The handler of the event stream.
 #[derive(Debug)]
@@ -174,6 +182,7 @@ impl<W: World, C: Clock> Processor<W, C> {
         self.rescue(&mut work).await?;
         self.count(batch, &mut work, &mut budget).await?;
         // Those whose id belongs to another body.
+        self.strike(&mut work).await?;
         self.set_aside(batch, &mut work).await?;
         self.announce(batch, &mut work).await;
 

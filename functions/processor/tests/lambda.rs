@@ -29,6 +29,7 @@ const NEEDED: &[Resource] = &[
     Resource::Dedupe,
     Resource::Counters,
     Resource::Reference,
+    Resource::Sessions,
     Resource::Archive,
     Resource::Quarantine,
     Resource::Bus,

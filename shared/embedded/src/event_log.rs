@@ -3,16 +3,18 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use contract::{Event, EventId, Timestamp};
+use domain::admit::{ck_of, ck_text};
 use friction::owner::{Owner, Position};
 use ports::{
     PortResult,
-    sessions::{EventLog, LoggedEvent},
+    sessions::{EventLog, LoggedEvent, Strikes, StruckEvent},
 };
 use rusqlite::{Connection, params};
 
 use crate::{
     Store,
     fault::Fault,
+    heads,
     owners::{self, Named},
     rows::{self, int},
     writer::Tx,
@@ -41,9 +43,19 @@ impl EventLog for Store {
     }
 }
 
+impl Strikes for Store {
+    async fn strike(&self, events: &[StruckEvent], now: Timestamp) -> PortResult<()> {
+        let weight = events.len();
+        let events = events.to_vec();
+        let job = move |tx: &mut Tx<'_>| strike(tx, &events, now);
+        self.write("strike events", weight, job).await
+    }
+}
+
 struct Prepared {
     at: Timestamp,
     id: EventId,
+    ck: String,
     body: String,
 }
 
@@ -59,6 +71,7 @@ fn prepare(events: &[LoggedEvent]) -> Result<Vec<(Named, Vec<Prepared>)>, Fault>
         let prepared = Prepared {
             at: event.occurred_at,
             id: event.event_id.clone(),
+            ck: ck_text(ck_of(&event)),
             body: serde_json::to_string(&event)?,
         };
         owners.entry(owner).or_default().push(prepared);
@@ -68,14 +81,29 @@ fn prepare(events: &[LoggedEvent]) -> Result<Vec<(Named, Vec<Prepared>)>, Fault>
 
 fn append(tx: &Tx<'_>, owners: &[(Named, Vec<Prepared>)]) -> Result<(), Fault> {
     let mut insert = tx.connection.prepare_cached(
-        "INSERT INTO session_events (owner, at, id, body) VALUES (?1, ?2, ?3, ?4)
+        "INSERT INTO session_events (owner, at, id, ck, body) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT DO NOTHING",
     )?;
     for (owner, events) in owners {
         let number = owners::number_of(tx, owner)?;
         for event in events {
-            insert.execute(params![number, event.at.ms(), event.id.as_str(), event.body])?;
+            let Prepared { at, id, ck, body } = event;
+            insert.execute(params![number, at.ms(), id.as_str(), ck, body])?;
         }
+    }
+    Ok(())
+}
+
+fn strike(tx: &Tx<'_>, events: &[StruckEvent], now: Timestamp) -> Result<(), Fault> {
+    let mut strike = tx.connection.prepare_cached(
+        "INSERT INTO session_events (owner, at, id, ck, body) VALUES (?1, ?2, ?3, ?4, '')
+         ON CONFLICT (owner, at, id, ck) DO UPDATE SET body = ''",
+    )?;
+    for StruckEvent { owner, position: Position { at, id }, ck } in events {
+        let owner = Named::of(owner);
+        let number = owners::number_of(tx, &owner)?;
+        strike.execute(params![number, at.ms(), id.as_str(), ck_text(*ck)])?;
+        heads::arm(tx, &owner, *at, now)?;
     }
     Ok(())
 }
@@ -94,8 +122,8 @@ fn read(
         Some(_) | None => (from, String::new()),
     };
     let mut select = connection.prepare_cached(
-        "SELECT body FROM session_events WHERE owner = ?1 AND (at, id) > (?2, ?3)
-         ORDER BY at, id LIMIT ?4",
+        "SELECT body FROM session_events WHERE owner = ?1 AND (at, id) > (?2, ?3) AND body <> ''
+         ORDER BY at, id, ck LIMIT ?4",
     )?;
     let mut found = select.query(params![number, at.ms(), id, int(limit)])?;
     let mut events = Vec::new();

@@ -54,7 +54,13 @@ pub(crate) fn advance(tx: &Tx<'_>, sweep: &Sweep) -> Result<Option<i64>, Fault> 
     Ok((advanced == 1).then_some(number))
 }
 
-fn arm(tx: &Tx<'_>, owner: &Named, dirty_from: Timestamp, due_at: Timestamp) -> Result<(), Fault> {
+/// Arms a head, and makes it if there is none.
+pub(crate) fn arm(
+    tx: &Tx<'_>,
+    owner: &Named,
+    dirty_from: Timestamp,
+    due_at: Timestamp,
+) -> Result<(), Fault> {
     tx.execute(
         "UPDATE owners SET version = version + 1,
            dirty_from = min(coalesce(dirty_from, ?2), ?2), due_at = min(coalesce(due_at, ?3), ?3)

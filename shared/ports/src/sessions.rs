@@ -18,12 +18,24 @@ pub struct LoggedEvent {
     pub event: Event,
 }
 
+/// What was taken for an event of an owner and is none: its id belongs to another body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StruckEvent {
+    /// Whose log it is in, or will be.
+    pub owner: Owner,
+    /// Where.
+    pub position: Position,
+    /// CRC-32C of its body at the door.
+    pub ck: u32,
+}
+
 /// Every event of an owner, in the order of time.
 pub trait EventLog: Send + Sync {
-    /// Appends events. Appending one again (same owner, time and id) changes nothing: the first body stays.
+    /// Appends events. Appending one again (same owner, time, id and `ck`) changes nothing: the first body stays.
     fn append(&self, events: &[LoggedEvent]) -> impl Future<Output = PortResult<()>> + Send;
 
-    /// Up to `limit` events of `owner`, in order, after `after` and not before `from`. Strongly consistent.
+    /// Up to `limit` events of `owner` that are not struck out, in order, after `after` and not before `from`. Strongly
+    /// consistent.
     fn read(
         &self,
         owner: &Owner,
@@ -31,6 +43,17 @@ pub trait EventLog: Send + Sync {
         after: Option<&Position>,
         limit: usize,
     ) -> impl Future<Output = PortResult<Vec<Event>>> + Send;
+}
+
+/// What is taken back of logs.
+pub trait Strikes: Send + Sync {
+    /// Strikes events out of the logs of their owners: they are not read any more, whether they were appended before, are
+    /// appended later or never. Their owners' heads are armed, from the events on and for `now`.
+    fn strike(
+        &self,
+        events: &[StruckEvent],
+        now: Timestamp,
+    ) -> impl Future<Output = PortResult<()>> + Send;
 }
 
 /// That events came, and when somebody has to look.
@@ -42,6 +65,15 @@ pub struct Arming {
     pub dirty_from: Timestamp,
     /// When somebody has to look.
     pub due_at: Timestamp,
+}
+
+impl Arming {
+    /// That an event is there no more.
+    #[must_use]
+    pub fn without(struck: &StruckEvent, now: Timestamp) -> Self {
+        let StruckEvent { owner, position, .. } = struck;
+        Self { owner: owner.clone(), dirty_from: position.at, due_at: now }
+    }
 }
 
 /// Who is to be looked at, and when.

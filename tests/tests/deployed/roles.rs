@@ -90,7 +90,7 @@ fn no_function_asks_for_what_its_role_does_not_grant() {
 }
 
 /// A batch that needs whatever the processor may do: one to count, one to enrich and announce, one to put back, one to set
-/// aside.
+/// aside, one whose id belongs to another.
 fn everything(name: &str) -> Value {
     let pillar = json!({"traceComponent": "transparency"});
     let lost = events::row(&events::event(ORG, &format!("{name}.1"), "friction.abandon", &pillar));
@@ -98,9 +98,12 @@ fn everything(name: &str) -> Value {
     let urgent = json!({"traceComponent": "transparency", "severity": 5, "actorId": "u1.1.00000000000000000000000000"});
     let urgent = events::event(ORG, &format!("{name}.2"), "friction.rage_quit", &urgent);
     let change = serde_json::to_vec(&change).unwrap();
+    let mut collided = urgent.clone();
+    collided.severity = Some(4);
     events::kinesis([
         change,
         events::change(&events::row(&urgent), Precision::Microseconds),
+        serde_json::to_vec(&collided).unwrap(),
         b"{".to_vec(),
     ])
 }

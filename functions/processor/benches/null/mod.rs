@@ -20,6 +20,7 @@ use ports::{
     keys::PseudonymKeys,
     ledger::{CommitOutcome, CountedChunk, EventKey, Ledger},
     reference::{Reference, Subject},
+    sessions::{Strikes, StruckEvent},
     staging::{Staged, Staging},
 };
 
@@ -140,6 +141,12 @@ impl Staging for Null {
 
     async fn organisations(&self) -> PortResult<Vec<OrgId>> {
         Ok(Vec::new())
+    }
+}
+
+impl Strikes for Null {
+    async fn strike(&self, _: &[StruckEvent], _: Timestamp) -> PortResult<()> {
+        Ok(())
     }
 }
 

@@ -44,6 +44,7 @@ const NEEDED: &[Resource] = &[
     Resource::Dedupe,
     Resource::Counters,
     Resource::Reference,
+    Resource::Sessions,
     Resource::Archive,
     Resource::Quarantine,
     Resource::OnFailure,

@@ -1,15 +1,19 @@
 //! Counted exactly once, whatever comes twice, late or in other company.
 
 use contract::{
-    Timestamp,
-    limits::{CHUNK_EVENTS_MAX, DAY_MS},
+    EventId, Timestamp,
+    limits::{CHUNK_EVENTS_MAX, DAY_MS, HOUR_MS},
 };
-use ports::faulty::FaultPlan;
+use domain::intake::collided;
+use ports::{
+    faulty::{Fault, FaultPlan},
+    sessions::Heads as _,
+};
 use processor::{Invocation, Processor};
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::world::{Fixed, Records, World, event, events, now};
+use crate::world::{Fixed, Records, World, event, events, now, org};
 
 /// Scenario 4: crash after the commit, before the answer.
 #[tokio::test]
@@ -71,6 +75,54 @@ async fn one_id_with_another_body_is_set_aside_and_the_first_stays() {
     let archived = world.archived().await;
     assert_eq!(archived.len(), 3);
     assert!(archived.iter().all(|event| event.severity == Some(1)));
+}
+
+/// Who keeps sessions reads the stream as well, and may come to a record earlier or later than the processor does.
+#[tokio::test]
+async fn what_is_set_aside_for_its_id_is_in_nobodys_sessions() {
+    let world = World::new().await;
+    let body =
+        |actor: &str, severity: i64| event("e.1", json!({"actorId": actor, "severity": severity}));
+    let (anna, ben) = ("u1.1.00000000000000000000000010", "u1.1.00000000000000000000000020");
+    let (first, changed, of_ben) = (body(anna, 1), body(anna, 2), body(ben, 1));
+    world.log([&first, &changed]).await;
+    let records = Records::of(1, [&first, &changed, &of_ben]);
+    world.plan.arrange("strikes.strike", [Fault::Before, Fault::After]);
+    for _ in 0..2 {
+        let resume = world.handle(&records.batch()).await.unwrap();
+        assert_eq!(resume.as_deref(), Some("2"), "what is not struck out comes again");
+    }
+    world.finish(&records.batch()).await;
+    world.log([&of_ben, &changed]).await;
+    assert_eq!(world.logged(anna).await, [Some(1)]);
+    assert_eq!(world.logged(ben).await, []);
+    for owner in [anna, ben] {
+        let head = world.store.head(&World::owner(owner)).await.unwrap().unwrap();
+        assert_eq!(head.dirty_from, Some(now().plus_ms(-HOUR_MS)), "{owner}");
+        assert_eq!(head.due_at, Some(now()), "{owner}");
+    }
+}
+
+/// A door that knows of it says so: whoever comes first to such a record, it is no event.
+#[tokio::test]
+async fn what_a_door_refused_for_its_id_is_set_aside_wherever_it_comes() {
+    let world = World::new().await;
+    let (first, second) =
+        (event("e.1", json!({"severity": 1})), event("e.1", json!({"severity": 2})));
+    let (acme, id) = (org("acme"), EventId::parse("e.1").unwrap());
+    let records = Records::of(1, [collided(&acme, &id, &second), first]);
+    world.finish(&records.batch()).await;
+    assert_eq!(world.counted("acme").await, 1);
+    assert_eq!(world.reasons().await, [("id_collision".to_owned(), "1".to_owned())]);
+    let held = world.quarantined().await;
+    assert_eq!((held[0].event_id.as_ref(), held[0].terminal), (Some(&id), false));
+    assert_eq!(held[0].path.as_deref(), Some("/eventId"));
+    let severities: Vec<_> = world.archived().await.iter().map(|event| event.severity).collect();
+    assert_eq!(severities, [Some(1)]);
+    // A client that makes many of them stops nobody.
+    let many = (0..50).map(|n| collided(&acme, &id, &event("e.1", json!({"severity": n % 5}))));
+    world.finish(&Records::of(10, many).batch()).await;
+    assert_eq!(world.reasons().await.len(), 51);
 }
 
 /// The ledger, not the batch, says which body came first.

@@ -20,6 +20,7 @@ use ports::{
     keys::PseudonymKeys,
     ledger::{CommitOutcome, CountedChunk, EventKey, Ledger},
     reference::{Reference, Subject},
+    sessions::{Strikes, StruckEvent},
     staging::{Staged, Staging},
 };
 use processor::{BatchError, Invocation, Processor};
@@ -87,6 +88,9 @@ pass_on! {
         fn stage(rows: &[StagedEvent]) -> Vec<Staged>;
         fn rescue(rows: &[StagedEvent]) -> ();
         fn organisations() -> Vec<OrgId>;
+    }
+    Strikes {
+        fn strike(events: &[StruckEvent], now: Timestamp) -> ();
     }
     Bus {
         fn publish(announcements: &[Announcement]) -> ();

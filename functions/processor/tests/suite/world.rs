@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use contract::{
-    Event, OrgId, Timestamp,
+    Event, OrgId, ProductId, Timestamp,
     kinesis::RecordBatch,
     limits::{DAY_MS, HOUR_MS},
 };
 use domain::{archive, counters::Dimension};
 use embedded::{Durability, Options, Store};
+use friction::owner::Owner;
 use libdeflater::Decompressor;
 use ports::{
     accounts::Accounts,
@@ -17,6 +18,7 @@ use ports::{
     clock::Clock,
     faulty::{FaultPlan, Faulty},
     reference::Organisations,
+    sessions::{EventLog, LoggedEvent},
 };
 use processor::{BatchError, Invocation, Processor};
 use serde_json::{Value, json};
@@ -112,7 +114,7 @@ impl World {
     pub(crate) async fn objects(&self) -> BTreeMap<String, Vec<u8>> {
         let mut objects = BTreeMap::new();
         for key in Archive::list(&self.store, archive::PREFIX).await.unwrap() {
-            let packed = self.store.read(&key).await.unwrap().unwrap();
+            let packed = Archive::read(&self.store, &key).await.unwrap().unwrap();
             let size = packed.last_chunk::<4>().map(|size| u32::from_le_bytes(*size)).unwrap();
             let mut lines = vec![0; usize::try_from(size).unwrap()];
             Decompressor::new().gzip_decompress(&packed, &mut lines).unwrap();
@@ -130,6 +132,29 @@ impl World {
     /// The ids of the archive, each once.
     pub(crate) async fn archived_ids(&self) -> BTreeSet<String> {
         self.archived().await.into_iter().map(|event| event.event_id.to_string()).collect()
+    }
+
+    /// Whose sessions the events of `actor` make.
+    pub(crate) fn owner(actor: &str) -> Owner {
+        let product = ProductId::parse("shop").unwrap();
+        Owner { org: org("acme"), product, token: actor.to_owned() }
+    }
+
+    /// Appends events to the logs of their owners.
+    pub(crate) async fn log<'e>(&self, bodies: impl IntoIterator<Item = &'e Vec<u8>>) {
+        let logged = |body: &Vec<u8>| {
+            let event: Event = serde_json::from_slice(body).unwrap();
+            LoggedEvent { owner: Owner::of(&event).unwrap(), event }
+        };
+        let events: Vec<_> = bodies.into_iter().map(logged).collect();
+        self.store.append(&events).await.unwrap();
+    }
+
+    /// Severities of what is in the log of `actor`.
+    pub(crate) async fn logged(&self, actor: &str) -> Vec<Option<u8>> {
+        let (owner, from) = (Self::owner(actor), Timestamp::from_ms(0));
+        let events = EventLog::read(&self.store, &owner, from, None, 100).await.unwrap();
+        events.into_iter().map(|event| event.severity).collect()
     }
 
     /// What is in quarantine, of the two organisations and of nobody.

@@ -10,7 +10,8 @@ use super::{Faulty, decorate};
 use crate::{
     PortResult,
     sessions::{
-        Arming, EventLog, Heads, Lane, LoggedEvent, Notices, Sessions, Stored, SweepOutcome,
+        Arming, EventLog, Heads, Lane, LoggedEvent, Notices, Sessions, Stored, Strikes,
+        StruckEvent, SweepOutcome,
     },
 };
 
@@ -32,6 +33,15 @@ impl<W: EventLog> EventLog for Faulty<W> {
         limit: usize,
     ) -> PortResult<Vec<Event>> {
         self.call("event_log.read", || self.world.read(owner, from, after, limit)).await
+    }
+}
+
+impl<W: Strikes> Strikes for Faulty<W> {
+    async fn strike(&self, events: &[StruckEvent], now: Timestamp) -> PortResult<()> {
+        self.call_each("strikes.strike", events, |some| async move {
+            self.world.strike(&some, now).await
+        })
+        .await
     }
 }
 

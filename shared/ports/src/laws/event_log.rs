@@ -4,30 +4,29 @@ use contract::{
     Event, EventId, ProductId, Timestamp,
     event::{Element, RecordRef},
 };
+use domain::admit;
 use friction::owner::{Owner, Position};
 
 use super::{
     moments::{click, logged, minute, owner},
     ok,
-    sample::{Kind, event, id},
+    sample::{Kind, event, id, now},
     there,
 };
 use crate::{
     chance::Chance,
-    sessions::{EventLog, LoggedEvent},
+    sessions::{Arming, EventLog, Heads, LoggedEvent, Strikes, StruckEvent},
 };
 
 fn ids(events: &[Event]) -> Vec<EventId> {
     events.iter().map(|event| event.event_id.clone()).collect()
 }
 
-/// "Appending one again (same owner, time and id) changes nothing: the first body stays."
+/// "Appending one again (same owner, time, id and `ck`) changes nothing: the first body stays."
 pub async fn an_event_is_logged_once_and_its_first_body_stays<W: EventLog>(world: W) {
     let anna = owner("acme", "anna");
     let first = click(&anna, 1, minute(1));
-    let mut other = first.clone();
-    let key = "another".to_owned();
-    other.event.element = Some(Element { key, kind: None, x: None, y: None });
+    let other = changed(&first);
     ok(world.append(&[]).await);
     for events in [[&first, &other], [&other, &other], [&first, &first]] {
         ok(world.append(&events.map(Clone::clone)).await);
@@ -37,6 +36,66 @@ pub async fn an_event_is_logged_once_and_its_first_body_stays<W: EventLog>(world
     let earlier = click(&anna, 1, minute(0));
     ok(world.append(std::slice::from_ref(&earlier)).await);
     assert_eq!(logged(&world, &anna).await, [earlier.event, first.event]);
+}
+
+/// The same but for one key; it says that it is the same.
+fn changed(logged: &LoggedEvent) -> LoggedEvent {
+    let element = Element { key: "another".to_owned(), kind: None, x: None, y: None };
+    let event = Event { element: Some(element), ..logged.event.clone() };
+    LoggedEvent { event, ..logged.clone() }
+}
+
+fn struck(LoggedEvent { owner, event }: &LoggedEvent) -> StruckEvent {
+    StruckEvent { owner: owner.clone(), position: Position::of(event), ck: admit::ck_of(event) }
+}
+
+/// "They are not read any more, whether they were appended before, are appended later or never."
+pub async fn what_is_struck_out_is_not_read_whenever_it_comes<W: EventLog + Strikes>(world: W) {
+    let anna = owner("acme", "anna");
+    let events: Vec<_> = (0..4_usize).map(|number| click(&anna, number, minute(1))).collect();
+    let [_, second, third, _] = events.as_slice() else { panic!("four events") };
+    // The second one's id comes with two other bodies: at the same time, and earlier.
+    let (mut other, earlier) = (changed(second), click(&anna, 1, minute(0)));
+    other.event.ck = Some(admit::ck_text(admit::ck(&other.event)));
+    let expected: Vec<_> = events.iter().map(|logged| logged.event.clone()).collect();
+    ok(world.append(&events).await);
+    ok(world.append(&[other.clone(), earlier.clone()]).await);
+    assert_eq!(logged(&world, &anna).await.len(), 6);
+    for _ in 0..2 {
+        ok(world.strike(&[struck(&other), struck(&earlier)], now()).await);
+        assert_eq!(logged(&world, &anna).await, expected);
+        ok(world.append(&[earlier.clone(), other.clone()]).await);
+    }
+    for size in [1, 2, 3] {
+        assert_eq!(paged(&world, &anna, size).await, expected, "pages of {size}");
+    }
+    // Before it comes, and where nothing ever comes.
+    let (late, ben) = (click(&anna, 9, minute(2)), owner("acme", "ben"));
+    ok(world.strike(&[struck(&late), struck(&click(&ben, 1, minute(1)))], now()).await);
+    ok(world.append(&[late]).await);
+    assert_eq!(logged(&world, &anna).await, expected);
+    assert_eq!(logged(&world, &ben).await, []);
+    // Whatever else is there stays.
+    ok(world.strike(&[], now()).await);
+    ok(world.strike(&[struck(third)], now()).await);
+    let left: Vec<_> = expected.iter().filter(|event| **event != third.event).cloned().collect();
+    assert_eq!(logged(&world, &anna).await, left);
+}
+
+/// "Their owners' heads are armed, from the events on and for `now`."
+pub async fn whoever_loses_an_event_is_looked_at_again<W: EventLog + Heads + Strikes>(world: W) {
+    let (anna, ben) = (owner("acme", "anna"), owner("acme", "ben"));
+    let [of_anna, later, of_ben] =
+        [click(&anna, 1, minute(1)), click(&anna, 2, minute(5)), click(&ben, 1, minute(3))];
+    let armed = Arming { owner: anna.clone(), dirty_from: minute(4), due_at: minute(40) };
+    ok(world.arm(&[armed]).await);
+    let before = there(ok(world.head(&anna).await), "a head");
+    ok(world.strike(&[struck(&later), struck(&of_anna), struck(&of_ben)], minute(30)).await);
+    for (owner, from) in [(&anna, minute(1)), (&ben, minute(3))] {
+        let head = there(ok(world.head(owner).await), "a head");
+        assert_eq!((head.dirty_from, head.due_at), (Some(from), Some(minute(30))));
+    }
+    assert!(there(ok(world.head(&anna).await), "a head").version > before.version);
 }
 
 /// Whatever is in an event is read again, except where the stream carried it.

@@ -182,6 +182,8 @@ macro_rules! laws {
     (@ event_log $fresh:expr, $run:expr) => {
         $crate::laws! { @@ $fresh, $run, event_log, event_log {
             an_event_is_logged_once_and_its_first_body_stays,
+            what_is_struck_out_is_not_read_whenever_it_comes,
+            whoever_loses_an_event_is_looked_at_again,
             an_event_is_read_as_it_was_logged,
             events_come_in_order_from_a_position,
             a_long_log_is_read_to_its_end,

@@ -1,0 +1,233 @@
+//! The archive and the sessions tell of the same events, whatever ids collide and in whatever order their readers come to
+//! them: sessions are what a replay of the archive makes of an empty store.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use contract::{Timestamp, kinesis::RecordBatch};
+use domain::archive;
+use embedded::{Durability, Options, Store};
+use friction::{cells::CellKind, policy::SessionPolicy};
+use libdeflater::Decompressor;
+use ports::{
+    archive::Archive,
+    clock::Clock as _,
+    faulty::Hands,
+    reference::Organisations as _,
+    sessions::{IncidentQuery, Lane, SessionQuery, Span, Sums as _, Understanding as _},
+};
+use processor::{Invocation, Processor};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use sessionizer::Sessionizer;
+
+/// 2026-02-12T10:00:00Z.
+const NOW_MS: i64 = 1_770_890_400_000;
+const MINUTE_MS: i64 = 60_000;
+const ALL: Lane = Lane { index: 0, of: 1 };
+
+/// What happens next.
+#[derive(Debug, Clone)]
+enum Step {
+    /// The processor takes these records.
+    Count(Vec<usize>),
+    /// The sessionizer does.
+    Log(Vec<usize>),
+    /// Minutes pass, and a sweep comes.
+    Sweep(i64),
+}
+
+struct World {
+    clock: Hands,
+    store: Store,
+    processor: Processor<Store, Hands>,
+    sessionizer: Sessionizer<Store, Hands>,
+    _directory: tempfile::TempDir,
+}
+
+impl World {
+    async fn new() -> Self {
+        let clock = Hands::at(Timestamp::from_ms(NOW_MS));
+        let directory = tempfile::tempdir().unwrap();
+        let options = Options {
+            durability: Durability::Relaxed,
+            clock: Arc::new(clock.clone()),
+            ..Options::default()
+        };
+        let store = Store::open(directory.path(), options).unwrap();
+        store.create_keys_if_absent().unwrap();
+        store.create(&"acme".parse().unwrap()).await.unwrap();
+        Self {
+            processor: Processor::new(store.clone(), clock.clone()),
+            sessionizer: Sessionizer::new(
+                store.clone(),
+                clock.clone(),
+                SessionPolicy::whole_horizon(),
+            ),
+            clock,
+            store,
+            _directory: directory,
+        }
+    }
+
+    async fn step(&self, step: &Step, events: &[Value]) {
+        match step {
+            Step::Count(some) => {
+                let answer = self
+                    .processor
+                    .handle(&batch(some, events), &Invocation::default())
+                    .await
+                    .unwrap();
+                assert!(answer.batch_item_failures.is_empty());
+            }
+            Step::Log(some) => {
+                let answer = self.sessionizer.handle(&batch(some, events)).await.unwrap();
+                assert!(answer.batch_item_failures.is_empty());
+            }
+            Step::Sweep(minutes) => {
+                self.clock.forward(minutes * MINUTE_MS);
+                self.sessionizer.sweep(ALL, None).await.unwrap();
+            }
+        }
+    }
+
+    async fn come_to_rest(&self) {
+        for _ in 0..4 {
+            self.clock.forward(60 * MINUTE_MS);
+            self.sessionizer.sweep(ALL, None).await.unwrap();
+        }
+    }
+
+    /// The archive's events, each once.
+    async fn archived(&self) -> Vec<contract::Event> {
+        let mut events = BTreeMap::new();
+        for key in Archive::list(&self.store, archive::PREFIX).await.unwrap() {
+            let packed = self.store.read(&key).await.unwrap().unwrap();
+            let size = packed.last_chunk::<4>().map(|size| u32::from_le_bytes(*size)).unwrap();
+            let mut lines = vec![0; usize::try_from(size).unwrap()];
+            Decompressor::new().gzip_decompress(&packed, &mut lines).unwrap();
+            for event in archive::parse_lines(&lines) {
+                let event = event.unwrap();
+                events.insert(event.event_id.clone(), event);
+            }
+        }
+        events.into_values().collect()
+    }
+
+    /// Everything that is said, revisions aside.
+    async fn says(&self) -> Value {
+        let (from, to) = (Timestamp::from_ms(0), self.clock.now());
+        let span = Span { org: "acme".parse().unwrap(), product: None, from, to };
+        let query = SessionQuery { span: span.clone(), state: None, after: None, limit: 1_000 };
+        let sessions = self.store.sessions(&query).await.unwrap();
+        let sessions: Vec<Value> =
+            sessions.iter().map(|held| json!([held.session, held.state.as_str()])).collect();
+        let query = IncidentQuery {
+            span: span.clone(),
+            rule: None,
+            session: None,
+            after: None,
+            limit: 1_000,
+        };
+        let incidents = self.store.incidents(&query).await.unwrap();
+        let incidents: Vec<Value> = incidents.iter().map(|held| json!(held.incident)).collect();
+        let mut cells = BTreeMap::new();
+        for kind in CellKind::ALL {
+            for (key, cell) in self.store.cells(&span, kind).await.unwrap() {
+                if cell != friction::cells::Cell::default() {
+                    cells.insert(format!("{kind:?} {key:?}"), json!(cell));
+                }
+            }
+        }
+        json!([sessions, incidents, cells])
+    }
+}
+
+/// Events as the stream carries them; the number of each is its place in the stream.
+fn batch(some: &[usize], events: &[Value]) -> RecordBatch {
+    let arrived = f64::from(u32::try_from(NOW_MS / 1_000).unwrap());
+    let record = |at: &usize| {
+        json!({
+            "eventID": format!("shardId-000000000000:{}", at + 1),
+            "kinesis": {
+                "sequenceNumber": (at + 1).to_string(),
+                "partitionKey": "p",
+                "data": STANDARD.encode(events[*at].to_string()),
+                "approximateArrivalTimestamp": arrived,
+            },
+        })
+    };
+    serde_json::from_value(json!({"Records": some.iter().map(record).collect::<Vec<_>>()})).unwrap()
+}
+
+/// Presses of three people over two hours under a few ids, so that many collide: with another time, element or person.
+fn events() -> impl Strategy<Value = Vec<Value>> {
+    let event = (0..12_u32, 0..3_u32, 0..40_i64, 0..2_u32).prop_map(|(id, actor, at, element)| {
+        json!({
+            "eventId": format!("e.{id}"), "eventType": "ui.click", "orgId": "acme",
+            "occurredAt": Timestamp::from_ms(NOW_MS - at * 3 * MINUTE_MS),
+            "actorId": format!("u1.1.{actor:025}0"), "screen": "/a",
+            "element": {"key": format!("key-{element}")},
+        })
+    });
+    prop::collection::vec(event, 1..40)
+}
+
+/// Both readers come to every record, in any order, some of them again; sweeps come when they like.
+fn story() -> impl Strategy<Value = (Vec<Value>, Vec<Step>)> {
+    events().prop_flat_map(|events| {
+        let all = 0..events.len();
+        let again = || prop::collection::vec(all.clone(), 0..8);
+        let order = |mut whole: Vec<usize>, again: Vec<usize>| {
+            whole.extend(again);
+            whole
+        };
+        let whole = || Just(all.clone().collect::<Vec<_>>()).prop_shuffle();
+        let steps = prop::collection::vec((0..3_u8, 1..9_usize, 0..50_i64), 0..30);
+        (whole(), again(), whole(), again(), steps).prop_map(
+            move |(counted, counted_again, logged, logged_again, told)| {
+                let mut counted = order(counted, counted_again).into_iter();
+                let mut logged = order(logged, logged_again).into_iter();
+                let mut steps: Vec<Step> = told
+                    .into_iter()
+                    .map(|(kind, some, minutes)| match kind {
+                        0 => Step::Count(counted.by_ref().take(some).collect()),
+                        1 => Step::Log(logged.by_ref().take(some).collect()),
+                        _ => Step::Sweep(minutes),
+                    })
+                    .collect();
+                steps.push(Step::Log(logged.collect()));
+                steps.push(Step::Count(counted.collect()));
+                (events.clone(), steps)
+            },
+        )
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_replay_of_the_archive_into_an_empty_store_says_what_the_store_says((events, steps) in story()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let world = World::new().await;
+            for step in &steps {
+                world.step(step, &events).await;
+            }
+            world.come_to_rest().await;
+            let replayed = World::new().await;
+            let archived = world.archived().await;
+            prop_assert!(!archived.is_empty());
+            replayed.sessionizer.take_events(archived).await.unwrap();
+            replayed.come_to_rest().await;
+            prop_assert_eq!(world.says().await, replayed.says().await);
+            Ok(())
+        })?;
+    }
+}
