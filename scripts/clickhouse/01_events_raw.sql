@@ -1,14 +1,17 @@
 -- Events as the stream carried them, one row each, for 35 days.
 --
--- The key is (organisation, day, event): a repeat takes the place of its like. Of two events that share an id and a day the
--- earlier one stays, whichever came first: `precedence` is made of the row alone. Read with FINAL, or count distinct ids.
+-- The key is (organisation, day, event, checksum of its body): a repeat takes the place of its like. A body whose id belongs to
+-- another one is struck out once the processor has set it aside, by a row of its key with `is_struck`, whichever of the two came
+-- first: `precedence` is made of the row alone. Read with FINAL, which shows no struck row.
 CREATE TABLE IF NOT EXISTS events_raw
 (
     org_id         LowCardinality(String),
     product_id     LowCardinality(String),
     day            Date                                   COMMENT 'UTC day of occurred_at',
     event_id       String,
+    ck             String                                 COMMENT 'checksum of the body at the door: tells a repeat from an id used twice',
     precedence     UInt64                                 COMMENT 'which of two rows of one key stays: the greater',
+    is_struck      UInt8                                  COMMENT '1: no event, its id belongs to another body',
     event_type     LowCardinality(String),
     family         LowCardinality(String),
     occurred_at    DateTime64(3, 'UTC'),
@@ -40,7 +43,7 @@ CREATE TABLE IF NOT EXISTS events_raw
     time_adjusted  Bool,
     body           String CODEC(ZSTD(3))                  COMMENT 'the event, as the contract has it'
 )
-ENGINE = ReplacingMergeTree(precedence)
+ENGINE = ReplacingMergeTree(precedence, is_struck)
 PARTITION BY toMonday(day)
-ORDER BY (org_id, day, event_id)
+ORDER BY (org_id, day, event_id, ck)
 TTL day + INTERVAL 35 DAY DELETE;

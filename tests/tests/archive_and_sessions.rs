@@ -178,34 +178,33 @@ fn events() -> impl Strategy<Value = Vec<Value>> {
     prop::collection::vec(event, 1..40)
 }
 
-/// Both readers come to every record, in any order, some of them again; sweeps come when they like.
+/// Both readers come to every record, some of them more than once: the processor as a shard has them, from wherever it left
+/// off or some way before, the sessionizer in any order. Sweeps come when they like.
 fn story() -> impl Strategy<Value = (Vec<Value>, Vec<Step>)> {
     events().prop_flat_map(|events| {
-        let all = 0..events.len();
-        let again = || prop::collection::vec(all.clone(), 0..8);
-        let order = |mut whole: Vec<usize>, again: Vec<usize>| {
-            whole.extend(again);
-            whole
-        };
-        let whole = || Just(all.clone().collect::<Vec<_>>()).prop_shuffle();
-        let steps = prop::collection::vec((0..3_u8, 1..9_usize, 0..50_i64), 0..30);
-        (whole(), again(), whole(), again(), steps).prop_map(
-            move |(counted, counted_again, logged, logged_again, told)| {
-                let mut counted = order(counted, counted_again).into_iter();
-                let mut logged = order(logged, logged_again).into_iter();
-                let mut steps: Vec<Step> = told
-                    .into_iter()
-                    .map(|(kind, some, minutes)| match kind {
-                        0 => Step::Count(counted.by_ref().take(some).collect()),
-                        1 => Step::Log(logged.by_ref().take(some).collect()),
-                        _ => Step::Sweep(minutes),
-                    })
-                    .collect();
-                steps.push(Step::Log(logged.collect()));
-                steps.push(Step::Count(counted.collect()));
-                (events.clone(), steps)
-            },
-        )
+        let logged = Just((0..events.len()).collect::<Vec<_>>()).prop_shuffle();
+        let again = prop::collection::vec(0..events.len(), 0..8);
+        let steps = prop::collection::vec((0..3_u8, 1..9_usize, 0..50_usize), 0..30);
+        (logged, again, steps).prop_map(move |(mut logged, again, told)| {
+            logged.extend(again);
+            let mut logged = logged.into_iter();
+            let (mut counted, all) = (0_usize, events.len());
+            let mut steps = Vec::new();
+            for (kind, some, more) in told {
+                steps.push(match kind {
+                    0 => {
+                        let from = counted.saturating_sub(more % 10);
+                        counted = all.min(counted + some);
+                        Step::Count((from..counted).collect())
+                    }
+                    1 => Step::Log(logged.by_ref().take(some).collect()),
+                    _ => Step::Sweep(i64::try_from(more).unwrap()),
+                });
+            }
+            steps.push(Step::Log(logged.collect()));
+            steps.push(Step::Count((counted..all).collect()));
+            (events.clone(), steps)
+        })
     })
 }
 

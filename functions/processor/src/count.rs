@@ -26,7 +26,7 @@ use crate::{
     BatchError, Processor, World,
     budget::Budget,
     chunks::{self, Chunk, Halves},
-    strike::struck,
+    strike::Collided,
     work::{Item, Verdict, Work},
 };
 
@@ -306,7 +306,7 @@ fn judge(work: &mut Work, groups: &[Group], group_of: &[usize]) {
             item.verdict = Verdict::Duplicate;
             duplicates += 1;
         } else {
-            collided.extend(struck(item).map(|struck| (item.position, struck)));
+            collided.push(Collided::of(item));
             return Some(triage::collision());
         }
         None

@@ -4,7 +4,7 @@
 //! ```text
 //! records ─► triage ─► enrich ─► count once ─► archive ─► answer: nothing, or where to resume
 //!               │                   │ same id, other body
-//!               └─► quarantine ◄────┴─► struck out of sessions        rows that TTL took ─► back into staging
+//!               └─► quarantine ◄────┴─► struck out elsewhere      rows that TTL took ─► back into staging
 //! ```
 //!
 //! The answer is a function of what became durable: a record is acknowledged only after its event is counted and

@@ -1,13 +1,61 @@
-//! Logs of sessions: who keeps them reads the stream beside the processor, and cannot know that an id belongs to another
-//! body. So an event that is set aside for that is struck out of them, and its owner is looked at again.
+//! What other readers of the stream took for an event: they read it beside the processor, and cannot know that an id belongs to
+//! another body. So one that is set aside for that is struck out of the log of its owner, and announced.
 
+use contract::{Timestamp, collision::EventStruck};
+use domain::admit::ck_text;
 use friction::owner::{Owner, Position};
-use ports::{clock::Clock, sessions::StruckEvent};
+use ports::{
+    PortResult,
+    bus::{Announcement, AnnouncementKind},
+    clock::Clock,
+    sessions::StruckEvent,
+};
 
 use crate::{
     BatchError, Processor, World,
     work::{Item, Work},
 };
+
+/// What turned out to be no event.
+#[derive(Debug)]
+pub(crate) struct Collided {
+    position: usize,
+    fact: EventStruck,
+    /// Whose sessions may hold it.
+    logged: Option<StruckEvent>,
+}
+
+impl Collided {
+    pub(crate) fn of(item: &Item) -> Self {
+        let event = &item.admitted.event;
+        let ck = item.admitted.ck;
+        let struck = |owner| StruckEvent { owner, position: Position::of(event), ck };
+        Self {
+            position: item.position,
+            fact: EventStruck {
+                org_id: event.org_id.clone(),
+                product_id: event.product_id.clone(),
+                event_id: event.event_id.clone(),
+                occurred_at: event.occurred_at,
+                ck: ck_text(ck),
+            },
+            logged: Owner::of(event).map(struck),
+        }
+    }
+
+    fn announcement(&self, at: Timestamp) -> Announcement {
+        let EventStruck { org_id, event_id, ck, .. } = &self.fact;
+        let kind = AnnouncementKind::EventStruck;
+        Announcement {
+            id: format!("{}/{org_id}/{event_id}/{ck}", kind.as_str()),
+            kind,
+            org: org_id.clone(),
+            at,
+            // Names and a time can always be written.
+            detail: serde_json::to_string(&self.fact).ok(),
+        }
+    }
+}
 
 impl<W: World, C: Clock> Processor<W, C> {
     /// Strikes out what turned out to be no event. What cannot be struck out now is left for the next delivery.
@@ -16,17 +64,21 @@ impl<W: World, C: Clock> Processor<W, C> {
         if collided.is_empty() {
             return Ok(());
         }
-        let (positions, events): (Vec<usize>, Vec<StruckEvent>) = collided.into_iter().unzip();
-        match self.world.strike(&events, self.clock.now()).await {
+        match self.strike_all(&collided).await {
             Ok(()) => Ok(()),
-            Err(error) => Ok(work.postpone(error, positions)?),
+            Err(error) => {
+                Ok(work.postpone(error, collided.iter().map(|collided| collided.position))?)
+            }
         }
     }
-}
 
-/// What is to be struck out for `item`, if somebody's sessions may hold it.
-pub(crate) fn struck(item: &Item) -> Option<StruckEvent> {
-    let event = &item.admitted.event;
-    let owner = Owner::of(event)?;
-    Some(StruckEvent { owner, position: Position::of(event), ck: item.admitted.ck })
+    async fn strike_all(&self, collided: &[Collided]) -> PortResult<()> {
+        let now = self.clock.now();
+        let logged: Vec<StruckEvent> =
+            collided.iter().filter_map(|collided| collided.logged.clone()).collect();
+        self.world.strike(&logged, now).await?;
+        let announcements: Vec<Announcement> =
+            collided.iter().map(|collided| collided.announcement(now)).collect();
+        self.world.publish(&announcements).await
+    }
 }

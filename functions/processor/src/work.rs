@@ -10,7 +10,9 @@ use domain::{
     admit::{Admission, Fault},
     triage::{Admitted, Class, Poison},
 };
-use ports::{PortError, PortResult, sessions::StruckEvent};
+use ports::{PortError, PortResult};
+
+use crate::strike::Collided;
 
 /// The records of one batch, by what has to be done with them.
 #[derive(Debug, Default)]
@@ -19,8 +21,8 @@ pub(crate) struct Work {
     pub(crate) items: Vec<Item>,
     /// To be quarantined.
     pub(crate) aside: Vec<Aside>,
-    /// To be struck out of the log of their owner, with their position.
-    pub(crate) collided: Vec<(usize, StruckEvent)>,
+    /// To be struck out of what other readers of the stream make of it.
+    pub(crate) collided: Vec<Collided>,
     /// To be put back into staging, with their position.
     pub(crate) rescues: Vec<(usize, StagedEvent)>,
     /// What was done.

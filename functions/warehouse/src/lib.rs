@@ -1,8 +1,8 @@
 //! The warehouse's sink: events from the stream, sessions and incidents from the bus, as rows of columns.
 //!
 //! ```text
-//! stream records ─► triage ─► rows of events ──────────────┐
-//! announcements ──► closed, superseded, found, retracted ──┴─► insert ─► answer
+//! stream records ─► triage ─► rows of events ──────────────────────┐
+//! announcements ──► closed, superseded, found, retracted, struck ──┴─► insert ─► answer
 //! ```
 //!
 //! Every row has a key under which a repeat takes the place of its like, and of two that differ the same one stays whichever
@@ -147,6 +147,7 @@ impl<W: Warehouse, A: Archive, C: Clock> Sink<W, A, C> {
             match Fact::of(&message.body) {
                 Ok(Fact::Session(stored)) => rows.push(rows::session(&stored)),
                 Ok(Fact::Incident(stored)) => rows.push(rows::incident(&stored)),
+                Ok(Fact::Struck(struck)) => rows.push(rows::struck(&struck)),
                 Ok(Fact::Other) => taken.ignored += 1,
                 Err(error) => {
                     report::unreadable(&error);

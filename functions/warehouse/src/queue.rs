@@ -1,6 +1,6 @@
 //! Announcements as a queue behind the bus hands them over, and its partial-batch answer.
 
-use contract::{incident::Incident, session::Session};
+use contract::{collision::EventStruck, incident::Incident, session::Session};
 use friction::change::{SessionState, StoredIncident, StoredSession};
 use ports::bus::AnnouncementKind;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,8 @@ pub(crate) enum Fact {
     Session(Box<StoredSession>),
     /// An incident was found, or is none any more.
     Incident(Box<StoredIncident>),
+    /// What came as an event is none.
+    Struck(Box<EventStruck>),
     /// Nothing for the warehouse.
     Other,
 }
@@ -57,6 +59,9 @@ impl Fact {
                 let IncidentFact { revision, incident } = serde_json::from_str(fact.get())?;
                 let retracted = kind == AnnouncementKind::IncidentRetracted;
                 Ok(Self::Incident(Box::new(StoredIncident { incident, retracted, revision })))
+            }
+            AnnouncementKind::EventStruck => {
+                Ok(Self::Struck(Box::new(serde_json::from_str(fact.get())?)))
             }
             AnnouncementKind::OrgUrgent
             | AnnouncementKind::BatchDelivered

@@ -10,7 +10,11 @@ use contract::{OrgId, Timestamp};
 use ports::warehouse::Table;
 use serde::Serialize;
 
-pub use self::{event::event, incident::incident, session::session};
+pub use self::{
+    event::{event, struck},
+    incident::incident,
+    session::session,
+};
 
 /// A row for a table.
 #[derive(Debug, Clone, PartialEq, Eq)]

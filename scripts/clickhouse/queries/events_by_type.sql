@@ -6,7 +6,7 @@ FROM (
     FROM events_raw FINAL
     WHERE org_id = {org:String} AND ({product:String} = '' OR product_id = {product:String})
       AND day >= {from:Date} AND day < {to:Date}
-    -- An id that was used on two days is one event: the earlier one.
+    -- Until the processor has struck one of them out, an id that was used twice is one event: the earlier one.
     ORDER BY occurred_at
     LIMIT 1 BY event_id
 )

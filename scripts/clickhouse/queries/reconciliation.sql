@@ -24,7 +24,7 @@ SELECT
 FROM (
     SELECT day, uniqExact(event_id) AS events, 0 AS sessions, 0 AS session_events, 0 AS superseded, 0 AS incidents,
         0 AS unannounced, 0 AS unlisted
-    FROM events_raw
+    FROM events_raw FINAL
     WHERE org_id = {org:String} AND day >= {from:Date} AND day < {to:Date}
     GROUP BY day
     UNION ALL

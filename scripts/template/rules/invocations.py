@@ -183,17 +183,17 @@ def nobody_tells_a_listener_after_its_turn(there):
 
 
 @rule
-def what_is_announced_of_sessions_reaches_the_warehouse_through_a_queue(there):
+def what_is_announced_reaches_the_warehouse_through_a_queue(there):
     if "warehouse" not in there.functions:
         return
-    wanted = {"source": ["tribometer"], "detail-type": ["session.closed", "session.superseded", {"prefix": "incident."}]}
+    wanted = {"source": ["tribometer"], "detail-type": ["session.closed", "session.superseded", "event.struck", {"prefix": "incident."}]}
     arns = {there.arn(name): (name, queue) for name, queue in queues(there)}
     told = [
         (name, target) for name, one in there.of_type("AWS::Events::Rule").items() if one.get("EventPattern") == wanted
         for target in one.get("Targets", []) if target.get("Arn") in arns
     ]
     if len(told) != 1:
-        yield f"{len(told)} rules tell a queue of sessions and incidents"
+        yield f"{len(told)} rules tell a queue of sessions, incidents and what is struck out"
     for name, target in told:
         queue_name, queue = arns[target["Arn"]]
         if target.get("DeadLetterConfig", {}).get("Arn") not in arns:

@@ -17,6 +17,7 @@
 
 pub mod change;
 pub mod code;
+pub mod collision;
 pub mod command;
 pub mod connector;
 pub mod context;

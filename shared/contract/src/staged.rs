@@ -2,7 +2,6 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use serde_json::value::RawValue;
 
 use crate::{Code, EventId, OrgId, ProductId, Timestamp};
 
@@ -45,20 +44,6 @@ pub struct SealedRecord {
     pub recorded_at: Timestamp,
     /// The sealed bytes, base64 on the wire.
     pub sealed: Bytes,
-}
-
-/// A stream record by which a door hands on an event that it refused because its id belongs to another body: it is to be
-/// quarantined, and nobody takes it for an event.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CollidedRecord<'r> {
-    /// The tenant.
-    pub org_id: OrgId,
-    /// The id that belongs to another body.
-    pub event_id: EventId,
-    /// The record that the event would have been.
-    #[serde(borrow)]
-    pub collided: &'r RawValue,
 }
 
 /// Bytes that travel as base64.

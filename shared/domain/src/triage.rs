@@ -5,12 +5,13 @@ mod fault;
 use contract::{
     Code, Event, EventId, OrgId, Timestamp,
     change::{self, ChangeRecord},
+    collision::CollidedRecord,
     kinesis::{Data, Record, RecordBatch},
     limits::{
         DEDUPE_HORIZON_MS, RECORD_BYTES_MAX, STAGING_TTL_MS, SYSTEMIC_POISON_PERCENT,
         SYSTEMIC_RECORDS_MIN,
     },
-    staged::{CollidedRecord, SealedRecord, StagedEvent},
+    staged::{SealedRecord, StagedEvent},
 };
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;

@@ -24,6 +24,8 @@ pub struct Announcement {
 pub enum AnnouncementKind {
     /// An event of this organisation does not wait for the tick.
     OrgUrgent,
+    /// What was taken for an event is in quarantine: its id belongs to another body.
+    EventStruck,
     /// A batch reached the connector.
     BatchDelivered,
     /// Events were parked.
@@ -46,6 +48,7 @@ impl AnnouncementKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::OrgUrgent => "org.urgent",
+            Self::EventStruck => "event.struck",
             Self::BatchDelivered => "batch.delivered",
             Self::BatchParked => "batch.parked",
             Self::SessionClosed => "session.closed",
@@ -95,8 +98,9 @@ fn incident(rule: Rule) -> &'static str {
 }
 
 /// Every kind but the incidents.
-const PLAIN: [AnnouncementKind; 7] = [
+const PLAIN: [AnnouncementKind; 8] = [
     AnnouncementKind::OrgUrgent,
+    AnnouncementKind::EventStruck,
     AnnouncementKind::BatchDelivered,
     AnnouncementKind::BatchParked,
     AnnouncementKind::SessionClosed,

@@ -1,7 +1,7 @@
 //! Any batching, repetition, order and loss gives the answers of one clean insert.
 
-use contract::Event;
-use ports::bus::Announcement;
+use contract::{Event, collision::EventStruck};
+use ports::bus::{Announcement, AnnouncementKind};
 use serde_json::Value;
 use warehouse::Outcome;
 
@@ -105,5 +105,43 @@ async fn any_delivery_gives_the_answers_of_one_clean_insert() {
         for ((name, rows), (_, expected)) in answers(&engine).await.iter().zip(&expected) {
             assert_eq!(rows, expected, "{name}, seed {seed}, after a merge and once more");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_struck_out_is_not_read_whichever_comes_first_and_whatever_is_merged() {
+    let done = events(6, 5);
+    let mut refused = done[0].clone();
+    refused.screen = Some("/nowhere".to_owned());
+    refused.ck = Some("0000002a".to_owned());
+    let fact = EventStruck {
+        org_id: refused.org_id.clone(),
+        product_id: refused.product_id.clone(),
+        event_id: refused.event_id.clone(),
+        occurred_at: refused.occurred_at,
+        ck: "0000002a".to_owned(),
+    };
+    let told = Announcement {
+        id: "event.struck/1".to_owned(),
+        kind: AnnouncementKind::EventStruck,
+        org: refused.org_id.clone(),
+        at: refused.occurred_at,
+        detail: Some(serde_json::to_string(&fact).unwrap()),
+    };
+    let (of_bus, of_stream) = (queue(&[(1, told)]), stream(&[&done[..], &[refused]].concat()));
+    let clean = Engine::start().await;
+    clean.sink().handle(&stream(&done)).await.unwrap();
+    let expected = answers(&clean).await;
+    for payloads in [[&of_bus, &of_stream], [&of_stream, &of_bus]] {
+        let engine = Engine::start().await;
+        for payload in payloads {
+            engine.sink().handle(payload).await.unwrap();
+            engine.run("OPTIMIZE TABLE events_raw FINAL").await;
+        }
+        engine.sink().handle(&of_stream).await.unwrap();
+        let rows =
+            engine.run("SELECT count(), countIf(screen = '/nowhere') FROM events_raw FINAL").await;
+        assert_eq!(rows.split_whitespace().collect::<Vec<_>>(), [&done.len().to_string(), "0"]);
+        assert_eq!(answers(&engine).await, expected);
     }
 }

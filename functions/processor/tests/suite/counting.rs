@@ -1,11 +1,13 @@
 //! Counted exactly once, whatever comes twice, late or in other company.
 
 use contract::{
-    EventId, Timestamp,
+    Event, EventId, Timestamp,
+    collision::EventStruck,
     limits::{CHUNK_EVENTS_MAX, DAY_MS, HOUR_MS},
 };
-use domain::intake::collided;
+use domain::{admit, intake::collided};
 use ports::{
+    bus::AnnouncementKind,
     faulty::{Fault, FaultPlan},
     sessions::Heads as _,
 };
@@ -88,7 +90,8 @@ async fn what_is_set_aside_for_its_id_is_in_nobodys_sessions() {
     world.log([&first, &changed]).await;
     let records = Records::of(1, [&first, &changed, &of_ben]);
     world.plan.arrange("strikes.strike", [Fault::Before, Fault::After]);
-    for _ in 0..2 {
+    world.plan.arrange("bus.publish", [Fault::Before]);
+    for _ in 0..3 {
         let resume = world.handle(&records.batch()).await.unwrap();
         assert_eq!(resume.as_deref(), Some("2"), "what is not struck out comes again");
     }
@@ -96,6 +99,18 @@ async fn what_is_set_aside_for_its_id_is_in_nobodys_sessions() {
     world.log([&of_ben, &changed]).await;
     assert_eq!(world.logged(anna).await, [Some(1)]);
     assert_eq!(world.logged(ben).await, []);
+    let announced = world.store.announcements(0, 100).await.unwrap();
+    let details: Vec<EventStruck> = announced
+        .iter()
+        .filter(|(_, told)| told.kind == AnnouncementKind::EventStruck)
+        .map(|(_, told)| serde_json::from_str(told.detail.as_ref().unwrap()).unwrap())
+        .collect();
+    assert_eq!(details.len(), 2);
+    for (told, body) in details.iter().zip([&changed, &of_ben]) {
+        let event: Event = serde_json::from_slice(body).unwrap();
+        assert_eq!((&told.event_id, told.occurred_at), (&event.event_id, event.occurred_at));
+        assert_eq!(told.ck, admit::ck_text(admit::ck(&event)));
+    }
     for owner in [anna, ben] {
         let head = world.store.head(&World::owner(owner)).await.unwrap().unwrap();
         assert_eq!(head.dirty_from, Some(now().plus_ms(-HOUR_MS)), "{owner}");

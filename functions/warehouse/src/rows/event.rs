@@ -1,6 +1,7 @@
 //! An event as a row of `events_raw`.
 
-use contract::{Event, Family, Timestamp, limits::DAY_MS};
+use contract::{Event, Family, Timestamp, collision::EventStruck, limits::DAY_MS};
+use domain::admit::{ck_of, ck_text};
 use ports::warehouse::Table;
 use serde::Serialize;
 use serde_json::Value;
@@ -21,7 +22,9 @@ pub fn event(event: &Event) -> Row {
         product_id: event.product_id.as_str(),
         day: day(event.occurred_at),
         event_id: event.event_id.as_str(),
+        ck: ck_text(ck_of(event)),
         precedence: precedence(event.occurred_at, &body),
+        is_struck: 0,
         event_type: event.event_type.as_str(),
         family: family(event.event_type.family()),
         occurred_at: event.occurred_at,
@@ -56,13 +59,33 @@ pub fn event(event: &Event) -> Row {
     row(Table::Events, &event.org_id, &columns)
 }
 
-#[derive(Serialize)]
+/// The row that takes the place of an event which is none, whether that comes before or after it: a reader does not see it.
+#[must_use]
+pub fn struck(struck: &EventStruck) -> Row {
+    let columns = EventColumns {
+        org_id: struck.org_id.as_str(),
+        product_id: struck.product_id.as_str(),
+        day: day(struck.occurred_at),
+        event_id: struck.event_id.as_str(),
+        ck: struck.ck.clone(),
+        precedence: u64::MAX,
+        is_struck: 1,
+        occurred_at: struck.occurred_at,
+        recorded_at: struck.occurred_at,
+        ..EventColumns::default()
+    };
+    row(Table::Events, &struck.org_id, &columns)
+}
+
+#[derive(Serialize, Default)]
 struct EventColumns<'a> {
     org_id: &'a str,
     product_id: &'a str,
     day: String,
     event_id: &'a str,
+    ck: String,
     precedence: u64,
+    is_struck: u8,
     event_type: &'a str,
     family: &'a str,
     occurred_at: Timestamp,
@@ -95,8 +118,8 @@ struct EventColumns<'a> {
     body: &'a str,
 }
 
-/// Which of two events of one id and one day stays: the earlier one, as it is among the events of a session; of two at the same
-/// time always the same one.
+/// Which of two rows of one event stays, where its time was moved because its producer's clock is ahead: the earlier one, as it
+/// is among the events of a session; of two at the same time always the same one.
 fn precedence(at: Timestamp, body: &str) -> u64 {
     let left_ms = u64::try_from(DAY_MS - at.since_ms(at.day())).unwrap_or_default();
     let hash = Sha256::digest(body.as_bytes()).first_chunk().copied().map(u64::from_be_bytes);

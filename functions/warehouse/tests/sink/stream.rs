@@ -1,10 +1,12 @@
 //! Events.
 
+use contract::collision::EventStruck;
+use domain::admit::{ck_of, ck_text};
 use ports::{steps::complete, warehouse::Table};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::world::{World, event, stream};
+use crate::world::{World, event, queue, stream};
 
 const DONE: &str = r#"{"batchItemFailures":[]}"#;
 const AGAIN: &str = r#"{"batchItemFailures":[{"itemIdentifier":"1"}]}"#;
@@ -111,14 +113,44 @@ fn when_most_rows_are_refused_the_table_is_suspected() {
 }
 
 #[test]
-fn of_two_events_of_one_id_the_earlier_one_stays() {
-    let (early, late) = (event("e", 9, json!({})), event("e", 1, json!({})));
+fn of_an_event_with_two_times_the_earlier_one_stays() {
+    let same = json!({ "ck": "0000002a" });
+    let (early, late) = (event("e", 9, same.clone()), event("e", 1, same));
     for records in [[&early, &late], [&late, &early]] {
         let world = World::default();
         for record in records {
             assert_eq!(take(&world, std::slice::from_ref(record)), DONE);
         }
         assert_eq!(world.column(Table::Events, "occurred_at"), [early["occurredAt"].clone()]);
+    }
+}
+
+#[test]
+fn a_body_whose_id_belongs_to_another_one_is_struck_out_whenever_that_is_heard() {
+    let (first, second) = (event("e", 9, json!({})), event("e", 9, json!({ "screen": "/other" })));
+    let refused: contract::Event = serde_json::from_value(second.clone()).unwrap();
+    let fact = EventStruck {
+        org_id: refused.org_id.clone(),
+        product_id: refused.product_id.clone(),
+        event_id: refused.event_id.clone(),
+        occurred_at: refused.occurred_at,
+        ck: ck_text(ck_of(&refused)),
+    };
+    let told = queue(&[("event.struck", json!(fact))]);
+    let hear = |world: &World| complete(world.sink().handle(&told)).unwrap().answer;
+    for at in 0..4 {
+        let world = World::default();
+        for (place, record) in [&first, &second, &first].into_iter().enumerate() {
+            if place == at {
+                assert_eq!(hear(&world), DONE);
+            }
+            assert_eq!(take(&world, std::slice::from_ref(record)), DONE);
+        }
+        if at == 3 {
+            assert_eq!(world.column(Table::Events, "screen").len(), 2);
+            assert_eq!(hear(&world), DONE);
+        }
+        assert_eq!(world.column(Table::Events, "screen"), [json!("/home")], "heard at {at}");
     }
 }
 

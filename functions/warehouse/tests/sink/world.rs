@@ -46,7 +46,7 @@ impl World {
     /// The values of `column` in the rows of a table.
     pub(crate) fn column(&self, table: Table, column: &str) -> Vec<Value> {
         let of_table = |((own, _), row): (&(Table, String), &Value)| {
-            (*own == table).then(|| row[column].clone())
+            (*own == table && row["is_struck"] != 1).then(|| row[column].clone())
         };
         self.change(|held| held.rows.iter().filter_map(of_table).collect())
     }
@@ -65,14 +65,16 @@ impl Warehouse for World {
         {
             return Ok(Inserted::Refused(27));
         }
-        let (id, version) = match table {
-            Table::Events => ("event_id", "precedence"),
-            Table::Sessions => ("session_id", "revision"),
-            Table::Incidents => ("incident_id", "precedence"),
+        let (ids, version) = match table {
+            Table::Events => (&["event_id", "ck"][..], "precedence"),
+            Table::Sessions => (&["session_id"][..], "revision"),
+            Table::Incidents => (&["incident_id"][..], "precedence"),
         };
         for row in rows {
             let row: Value = serde_json::from_str(row).unwrap();
-            let key = ["org_id", "day", id].map(|name| row[name].as_str().unwrap()).join("/");
+            let names = ["org_id", "day"].iter().chain(ids);
+            let key: Vec<&str> = names.map(|name| row[name].as_str().unwrap()).collect();
+            let key = key.join("/");
             let held = held.rows.entry((table, key)).or_insert_with(|| row.clone());
             if row[version].as_u64() >= held[version].as_u64() {
                 *held = row;

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use contract::{
     Code, EventId, OrgId,
+    collision::CollidedRecord,
     ingest::{EventAnswer, EventStatus},
-    staged::{CollidedRecord, SealedRecord},
+    staged::SealedRecord,
 };
 
 use super::{Course, Outcome, Ready, Rejected};

@@ -2,8 +2,8 @@
 
 use contract::{
     Code, Event, OrgId,
+    collision::CollidedRecord,
     ingest::{EventAnswer, EventStatus},
-    staged::CollidedRecord,
 };
 use domain::admit;
 
