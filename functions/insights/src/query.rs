@@ -253,7 +253,7 @@ impl Query {
             return Err(Refusal::parameters("from is before to."));
         }
         if to.since_ms(from) > DAYS_MAX * DAY_MS {
-            let title = format!("From from to to there are at most {DAYS_MAX} days.");
+            let title = format!("to is at most {DAYS_MAX} days after from.");
             return Err(Refusal::parameters(title));
         }
         Ok((from, to))

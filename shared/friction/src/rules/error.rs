@@ -30,7 +30,7 @@ pub enum RulesError {
         known: String,
     },
     /// It is something else.
-    #[error("{path}: expected {expected}")]
+    #[error("{}: expected {expected}", place(path))]
     Expected {
         /// JSON Pointer.
         path: String,
@@ -118,4 +118,9 @@ impl Wrong {
 /// A name as a step of a JSON Pointer.
 pub(super) fn step(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
+}
+
+/// The pointer to the whole is empty.
+fn place(path: &str) -> &str {
+    if path.is_empty() { "the document" } else { path }
 }

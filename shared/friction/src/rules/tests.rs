@@ -114,7 +114,7 @@ fn paths_and_names_of_flows_are_the_products_or_the_organisations() {
 #[test]
 fn what_is_wrong_is_named_with_its_place_and_its_bounds() {
     for (document, expected) in [
-        (json!([]), ": expected an object"),
+        (json!([]), "the document: expected an object"),
         (json!({}), "/version: expected a version"),
         (json!({"version": 0}), "/version: must be 1 to 4294967295"),
         (
