@@ -9,16 +9,17 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use contract::{Timestamp, kinesis::RecordBatch};
+use contract::{ProductId, Timestamp, kinesis::RecordBatch};
 use domain::archive;
 use embedded::{Durability, Options, Store};
-use friction::{cells::CellKind, policy::SessionPolicy};
+use friction::{cells::CellKind, policy::SessionPolicy, preferences::PreferencesState};
 use libdeflater::Decompressor;
 use ports::{
     archive::Archive,
     clock::Clock as _,
     faulty::Hands,
-    reference::Organisations as _,
+    projections::{Projected, Projections as _},
+    reference::{Organisations as _, Subject},
     sessions::{IncidentQuery, Lane, SessionQuery, Span, Sums as _, Understanding as _},
 };
 use processor::{Invocation, Processor};
@@ -29,6 +30,8 @@ use sessionizer::Sessionizer;
 /// 2026-02-12T10:00:00Z.
 const NOW_MS: i64 = 1_770_890_400_000;
 const MINUTE_MS: i64 = 60_000;
+/// More than one session tells the preferences of.
+const ACTORS: u32 = 12;
 const ALL: Lane = Lane { index: 0, of: 1 };
 
 /// What happens next.
@@ -144,7 +147,16 @@ impl World {
                 }
             }
         }
-        json!([sessions, incidents, cells])
+        let mut preferences = Vec::new();
+        for actor in (0..ACTORS).map(token) {
+            let (org, product) = (span.org.clone(), ProductId::default());
+            let subject = Subject { org: span.org.clone(), product, actor: actor.clone() };
+            let kept = self.store.load(&Projected::Preferences(subject)).await.unwrap();
+            let state = kept.map(|kept| serde_json::from_str::<PreferencesState>(&kept.state));
+            let state = state.transpose().unwrap().unwrap_or_default();
+            preferences.push(json!(state.preferences(&org, None, &actor)));
+        }
+        json!([sessions, incidents, cells, preferences])
     }
 }
 
@@ -165,17 +177,31 @@ fn batch(some: &[usize], events: &[Value]) -> RecordBatch {
     serde_json::from_value(json!({"Records": some.iter().map(record).collect::<Vec<_>>()})).unwrap()
 }
 
-/// Presses of three people over two hours under a few ids, so that many collide: with another time, element or person.
+/// What a dozen people did over two hours, some of them in sessions of several, under so few ids that many collide: with another
+/// time, body, person or session.
 fn events() -> impl Strategy<Value = Vec<Value>> {
-    let event = (0..12_u32, 0..3_u32, 0..40_i64, 0..2_u32).prop_map(|(id, actor, at, element)| {
-        json!({
+    let event = (0..24_u32, 0..ACTORS, 0..40_i64, 0..3_u32, 0..3_u32);
+    let event = event.prop_map(|(id, actor, at, what, session)| {
+        let mut event = json!({
             "eventId": format!("e.{id}"), "eventType": "ui.click", "orgId": "acme",
             "occurredAt": Timestamp::from_ms(NOW_MS - at * 3 * MINUTE_MS),
-            "actorId": format!("u1.1.{actor:025}0"), "screen": "/a",
-            "element": {"key": format!("key-{element}")},
-        })
+            "actorId": token(actor), "screen": "/a", "element": {"key": format!("key-{what}")},
+        });
+        if what > 0 {
+            event["eventType"] = json!("friction.user_override");
+            event["traceComponent"] = json!("reasoning");
+            event["context"] = json!({"feature": format!("feature-{what}")});
+        }
+        if session > 0 {
+            event["sessionId"] = json!(format!("s1.1.{session:025}0"));
+        }
+        event
     });
-    prop::collection::vec(event, 1..40)
+    prop::collection::vec(event, 1..60)
+}
+
+fn token(actor: u32) -> String {
+    format!("u1.1.{actor:025}0")
 }
 
 /// Both readers come to every record, some of them more than once: the processor as a shard has them, from wherever it left

@@ -3,19 +3,24 @@
 //! It is kept before the sweep is committed. So whoever reads a head, and then what is kept, finds in it everything that was
 //! worked up when the head was read; and what could not be kept leaves its owner to be looked at again.
 
+use std::collections::BTreeSet;
+
 use contract::{Event, Family, Timestamp, session::SessionId};
 use friction::{
     change::Sweep,
     context::{ContextState, KeptContext},
-    owner::{Owner, Position},
-    preferences::{OwnersUses, PreferencesState},
+    owner::{Owner, Position, actor_slot},
+    preferences::{KnownPersons, OwnersUses, PreferencesState},
     split::Segment,
 };
+use futures::lock::Mutex;
 use ports::{
     PortResult,
+    clock::Clock,
     projections::{Projected, Projection, Projections, SaveOutcome},
     reference::Subject,
 };
+use serde::de::DeserializeOwned;
 
 use crate::Sessionizer;
 
@@ -29,6 +34,8 @@ pub(crate) struct Keeping {
     /// The newest session of which something is told.
     pub(crate) about: Option<About>,
     pub(crate) uses: OwnersUses,
+    /// More may have been said of these sessions before.
+    pub(crate) revises: bool,
 }
 
 /// What a session is about.
@@ -36,6 +43,23 @@ pub(crate) struct Keeping {
 pub(crate) struct About {
     id: SessionId,
     state: ContextState,
+}
+
+/// Whose turn it is to change somebody's preferences: owners who are looked at side by side may be one person's.
+#[derive(Debug)]
+pub(crate) struct Turns([Mutex<()>; TURNS]);
+
+impl Turns {
+    fn of(&self, actor: &str) -> &Mutex<()> {
+        let [first, ..] = &self.0;
+        self.0.get(usize::from(actor_slot(actor))).unwrap_or(first)
+    }
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Mutex::default()))
+    }
 }
 
 impl About {
@@ -62,11 +86,15 @@ impl Keeping {
     }
 }
 
-impl<W: Projections, C> Sessionizer<W, C> {
+impl<W: Projections, C: Clock> Sessionizer<W, C> {
     /// Keeps what is to be kept; false when not all of it could be. A sweep does not depend on it.
-    pub(crate) async fn keep(&self, owner: &Owner, keeping: &Keeping) -> bool {
-        match self.keep_all(owner, keeping).await {
-            Ok(all) => all,
+    pub(crate) async fn keep(&self, owner: &Owner, keeping: &Keeping, turns: &Turns) -> bool {
+        match self.keep_all(owner, keeping, turns).await {
+            Ok(true) => true,
+            Ok(false) => {
+                tracing::warn!("kept less than was read: others were quicker at every try");
+                false
+            }
             Err(error) => {
                 tracing::warn!(port.operation = error.operation, %error, "kept less than was read: {error}");
                 false
@@ -74,15 +102,44 @@ impl<W: Projections, C> Sessionizer<W, C> {
         }
     }
 
-    async fn keep_all(&self, owner: &Owner, keeping: &Keeping) -> PortResult<bool> {
+    async fn keep_all(&self, owner: &Owner, keeping: &Keeping, turns: &Turns) -> PortResult<bool> {
         let mut all = true;
         if let Some(about) = &keeping.about {
             all &= self.keep_context(owner, keeping.head, about).await?;
         }
-        for actor in keeping.uses.persons() {
+        let Some(known) = self.know_persons(owner, keeping).await? else { return Ok(false) };
+        let persons: BTreeSet<&str> =
+            keeping.uses.persons().chain(known.since(keeping.from)).collect();
+        for actor in persons {
+            let _turn = turns.of(actor).lock().await;
             all &= self.keep_preferences(owner, actor, &keeping.uses).await?;
         }
         Ok(all)
+    }
+
+    /// Everybody whose preferences may hold something of this owner, those who come now among them; nothing when others were
+    /// quicker. They are known before anything of them is kept, so that nobody is forgotten.
+    async fn know_persons(
+        &self,
+        owner: &Owner,
+        keeping: &Keeping,
+    ) -> PortResult<Option<KnownPersons>> {
+        if keeping.uses.is_empty() && !keeping.revises {
+            return Ok(Some(KnownPersons::default()));
+        }
+        let about = Projected::Persons(owner.clone());
+        let frozen = self.clock.now().plus_ms(-self.policy.frozen_ms);
+        for _ in 0..TRIES {
+            let held = self.world.load(&about).await?;
+            let mut known: KnownPersons = state_of(held.as_ref());
+            let Some(last) = known.learn(&keeping.uses, frozen) else { return Ok(Some(known)) };
+            let state = serde_json::to_string(&known).unwrap_or_default();
+            let new = projection(held.as_ref(), None, last, state);
+            if self.world.save(&about, new).await? == SaveOutcome::Saved {
+                return Ok(Some(known));
+            }
+        }
+        Ok(None)
     }
 
     async fn keep_context(
@@ -119,14 +176,13 @@ impl<W: Projections, C> Sessionizer<W, C> {
         // Sessions of one person may end together, swept by several.
         for _ in 0..TRIES {
             let held = self.world.load(&about).await?;
-            let mut state: PreferencesState = held
-                .as_ref()
-                .and_then(|held| serde_json::from_str(&held.state).ok())
-                .unwrap_or_default();
+            let mut state: PreferencesState = state_of(held.as_ref());
             if !state.put(actor, uses) {
                 return Ok(true);
             }
-            let Some(last) = state.last() else { return Ok(true) };
+            // Of whom nothing is left, that is kept.
+            let last = state.last().or(held.as_ref().map(|held| held.last.clone()));
+            let Some(last) = last else { return Ok(true) };
             let state = serde_json::to_string(&state).unwrap_or_default();
             let new = projection(held.as_ref(), None, last, state);
             if self.world.save(&about, new).await? == SaveOutcome::Saved {
@@ -135,6 +191,11 @@ impl<W: Projections, C> Sessionizer<W, C> {
         }
         Ok(false)
     }
+}
+
+/// A state that this build cannot go on with is as good as none.
+fn state_of<S: DeserializeOwned + Default>(held: Option<&Projection>) -> S {
+    held.and_then(|held| serde_json::from_str(&held.state).ok()).unwrap_or_default()
 }
 
 fn projection(
@@ -147,6 +208,8 @@ fn projection(
     Projection { version, session, last, state }
 }
 
-const TRIES: u32 = 3;
+/// Whoever is not saved meets another one who is, and of those there are as many as sweepers.
+const TRIES: u32 = 32;
+const TURNS: usize = 64;
 /// When an owner is looked at again of whom not everything could be kept.
 const AGAIN_MS: i64 = 10 * 60_000;

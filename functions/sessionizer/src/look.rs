@@ -25,13 +25,14 @@ use ports::{
 
 use crate::{
     Sessionizer, SweepReport, World,
-    keep::{About, Keeping},
+    keep::{About, Keeping, Turns},
 };
 
 /// What is read once for many owners, who are looked at side by side: whoever comes first reads, the others wait for it.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf {
     known: Mutex<Known>,
+    pub(crate) turns: Turns,
     /// Held by an owner with many events: one of those at a time, so that a sweep's memory stays bounded.
     large: Mutex<()>,
 }
@@ -66,7 +67,7 @@ impl<W: World, C: Clock> Sessionizer<W, C> {
         report.owners += 1;
         let (mut sweep, keeping) = self.decide(owner, &head, shelf, now).await?;
         if let Some(keeping) = keeping
-            && !self.keep(owner, &keeping).await
+            && !self.keep(owner, &keeping, &shelf.turns).await
         {
             sweep = keeping.again(sweep, now);
         }
@@ -113,8 +114,8 @@ impl<W: World, C: Clock> Sessionizer<W, C> {
         };
         let (rest, _large) = self.take_events_of(&mut looking, reading.from).await?;
         let Looking { work, about, .. } = looking;
-        let Decided { sweep, uses } = work.decide(rest);
-        let keeping = Keeping { from: reading.from, head: head.version, about, uses };
+        let Decided { sweep, uses, revises } = work.decide(rest);
+        let keeping = Keeping { from: reading.from, head: head.version, about, uses, revises };
         Ok((sweep, Some(keeping)))
     }
 

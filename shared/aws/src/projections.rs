@@ -73,6 +73,7 @@ impl Projections for Cloud {
 fn key_of(projected: &Projected) -> Item {
     match projected {
         Projected::Context(owner) => key(places::partition(owner), "CONTEXT"),
+        Projected::Persons(owner) => key(places::partition(owner), "PERSONS"),
         Projected::Preferences(Subject { org, product, actor }) => {
             key(format!("V#{org}#{product}#{actor}"), "0")
         }
@@ -99,6 +100,7 @@ fn item(projected: &Projected, projection: &Projection) -> PortResult<Item> {
             }
             EVENTS_TTL_MS
         }
+        Projected::Persons(_) => EVENTS_TTL_MS,
         Projected::Preferences(_) => SESSIONS_TTL_MS,
     };
     if let Some(session) = session {

@@ -44,6 +44,9 @@ fn key(projected: &Projected) -> [&str; 4] {
         Projected::Context(Owner { org, product, token }) => {
             [org.as_str(), product.as_str(), CONTEXT, token]
         }
+        Projected::Persons(Owner { org, product, token }) => {
+            [org.as_str(), product.as_str(), PERSONS, token]
+        }
         Projected::Preferences(subject) => {
             [subject.org.as_str(), subject.product.as_str(), PREFERENCES, &subject.actor]
         }
@@ -114,3 +117,4 @@ fn projection(row: &Row<'_>) -> Result<Projection, Fault> {
 
 const CONTEXT: &str = "context";
 const PREFERENCES: &str = "preferences";
+const PERSONS: &str = "persons";

@@ -109,6 +109,47 @@ impl OwnersUses {
     pub fn persons(&self) -> impl Iterator<Item = &str> {
         self.persons.keys().map(String::as_str)
     }
+
+    /// True when nobody did.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.persons.is_empty()
+    }
+}
+
+/// Whose preferences may hold something of an owner's sessions, so that who is no longer in these is found: an event may be
+/// struck out, and an earlier one come in between.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct KnownPersons {
+    /// By token, when the newest of these sessions began.
+    persons: BTreeMap<String, Timestamp>,
+}
+
+impl KnownPersons {
+    /// Adds the persons of `uses`; answers the last event of theirs when that says anything new. Then those are forgotten of
+    /// whom every session began before `frozen` and does not change any more.
+    pub fn learn(&mut self, uses: &OwnersUses, frozen: Timestamp) -> Option<Position> {
+        let mut is_new = false;
+        for (actor, sessions) in &uses.persons {
+            let newest = sessions.values().map(|uses| uses.began).max();
+            if newest > self.persons.get(actor).copied() {
+                is_new = true;
+                self.persons.extend(newest.map(|newest| (actor.clone(), newest)));
+            }
+        }
+        if !is_new {
+            return None;
+        }
+        self.persons.retain(|_, newest| *newest >= frozen);
+        let last = uses.persons.values().flat_map(BTreeMap::values).map(|uses| &uses.last).max();
+        last.map(|(at, id)| Position { at: *at, id: id.clone() })
+    }
+
+    /// Those of whom a session began at `from` or later.
+    pub fn since(&self, from: Timestamp) -> impl Iterator<Item = &str> {
+        let newest = self.persons.iter().filter(move |(_, newest)| **newest >= from);
+        newest.map(|(actor, _)| actor.as_str())
+    }
 }
 
 impl PreferencesState {

@@ -12,6 +12,8 @@ pub enum Projected {
     Context(Owner),
     /// A person.
     Preferences(Subject),
+    /// Whose preferences hold something of an owner.
+    Persons(Owner),
 }
 
 /// What was made of events so far.
@@ -19,7 +21,7 @@ pub enum Projected {
 pub struct Projection {
     /// The version that it has, or that it is to replace; 0 when there is none yet.
     pub version: u64,
-    /// The session it is about; nothing where it is about a person.
+    /// The session it is about; nothing where it is about persons.
     pub session: Option<SessionId>,
     /// The last event that was read.
     pub last: Position,

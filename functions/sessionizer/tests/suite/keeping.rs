@@ -3,6 +3,7 @@
 use contract::{
     Event, Timestamp,
     limits::{DAY_MS, HOUR_MS, MINUTE_MS},
+    projection::UserPreferences,
 };
 use embedded::Store;
 use friction::{
@@ -12,10 +13,11 @@ use friction::{
     preferences::PreferencesState,
 };
 use ports::{
+    clock::Clock as _,
     faulty::{Fault, FaultPlan, Faulty, Hands},
     projections::{Projected, Projection, Projections as _},
     reference::Subject,
-    sessions::{Heads as _, SessionQuery, Span, Understanding as _},
+    sessions::{Heads as _, SessionQuery, Span, Strikes as _, StruckEvent, Understanding as _},
 };
 use serde_json::json;
 use sessionizer::Sessionizer;
@@ -63,6 +65,12 @@ impl World {
         let subject = Subject { org, product, actor };
         let kept = self.store.load(&Projected::Preferences(subject)).await.unwrap()?;
         Some(serde_json::from_str(&kept.state).unwrap())
+    }
+
+    /// What is said of the person.
+    async fn told(&self) -> Option<UserPreferences> {
+        let Owner { org, token, .. } = owner();
+        self.uses().await?.preferences(&org, None, &token)
     }
 
     async fn sessions(&self) -> usize {
@@ -153,6 +161,50 @@ async fn whoever_read_less_does_not_replace_what_was_kept_by_more() {
     world.takes(&[looks(1, 1_000)]).await;
     world.sweeps_after(0).await;
     assert_eq!(world.kept().await.unwrap().state, state);
+}
+
+#[tokio::test]
+async fn sessions_of_one_person_that_end_together_are_all_kept_at_once() {
+    let world = World::new().await;
+    let session = |n: i64| Event { session_id: Some(format!("s1.1.{n:025}0")), ..looks(n, n) };
+    world.takes(&(0..40).map(session).collect::<Vec<_>>()).await;
+    // Another sweeper, which knows nothing of this one's turns, works on as much of it as it gets.
+    let other = Sessionizer::new(
+        world.store.clone(),
+        world.clock.clone(),
+        SessionPolicy { live_ms: Some(0), ..SessionPolicy::nine_days() },
+    );
+    world.clock.forward(HOUR_MS);
+    let (ours, theirs) = tokio::join!(world.sessionizer.sweep(ALL, None), other.sweep(ALL, None));
+    assert_eq!((ours.unwrap().failed, theirs.unwrap().failed), (0, 0));
+    assert_eq!(world.told().await.map(|told| (told.sessions, told.events)), Some((40, 40)));
+}
+
+/// Whoever reads the stream beside the processor takes an event for one that is none, until that is said.
+#[tokio::test]
+async fn what_is_struck_out_or_displaced_leaves_the_preferences_it_was_in() {
+    let world = World::new().await;
+    let event = looks(1, 0);
+    world.takes(std::slice::from_ref(&event)).await;
+    world.sweeps_after(HOUR_MS).await;
+    assert_eq!(world.told().await.map(|told| told.events), Some(1));
+    let ck = domain::admit::ck_of(&event);
+    let struck = StruckEvent { owner: owner(), position: Position::of(&event), ck };
+    world.store.strike(&[struck], world.clock.now()).await.unwrap();
+    world.sweeps_after(0).await;
+    assert_eq!((world.sessions().await, world.told().await), (0, None));
+    // Of the persons of one session eight count: one more who comes before them leaves the last one out.
+    let by = |actor: i64, at_ms: i64| Event {
+        actor_id: Some(format!("u1.1.{actor:025}0")),
+        session_id: Some("s1.1.00000000000000000000000000".to_owned()),
+        ..looks(100 + actor, HOUR_MS + at_ms)
+    };
+    world.takes(&(1..8).chain([0]).zip(0..).map(|(n, at)| by(n, at)).collect::<Vec<_>>()).await;
+    world.sweeps_after(2 * HOUR_MS).await;
+    assert_eq!(world.told().await.map(|told| told.events), Some(1), "the eighth");
+    world.takes(&[by(9, -5)]).await;
+    world.sweeps_after(HOUR_MS).await;
+    assert_eq!(world.told().await, None);
 }
 
 fn owner() -> Owner {

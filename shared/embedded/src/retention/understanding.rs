@@ -116,7 +116,7 @@ const CELLS: &str = "DELETE FROM cells WHERE (org, kind, day, product, name) IN
     (SELECT org, kind, day, product, name FROM cells WHERE org = ?3 AND day < ?1
      AND kind IN ('overview', 'screen', 'variant', 'edge', 'task', 'pillar', 'rule') LIMIT ?2)";
 const PROJECTIONS: &str = "DELETE FROM projections WHERE number > ?1 AND number <= ?2
-    AND last_at < CASE kind WHEN 'context' THEN ?3 ELSE ?4 END";
+    AND last_at < CASE kind WHEN 'preferences' THEN ?4 ELSE ?3 END";
 /// Somebody who is still to be looked at stays.
 const OWNERS: &str = "DELETE FROM owners WHERE id > ?1 AND id <= ?2 AND due_at IS NULL
     AND NOT EXISTS (SELECT 1 FROM session_events e WHERE e.owner = owners.id)

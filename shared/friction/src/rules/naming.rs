@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(names(&said).write(), said);
         let long = vec!["/a"; STEPS_MAX + 1];
         for (bad, place) in [
-            (json!({}), ""),
+            (json!({}), "the document"),
             (json!([7]), "/0"),
             (json!([{ "name": "A" }]), "/0"),
             (json!([{ "name": "", "task": "a" }]), "/0/name"),

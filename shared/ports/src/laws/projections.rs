@@ -117,12 +117,13 @@ pub async fn projections_are_kept_apart<W: Projections>(world: W) {
     ];
     let contexts = owners.iter().cloned().map(Projected::Context);
     let preferences = owners.iter().map(|owner| Projected::Preferences(subject(owner)));
-    let all: Vec<_> = contexts.chain(preferences).collect();
+    let persons = owners.iter().cloned().map(Projected::Persons);
+    let all: Vec<_> = contexts.chain(preferences).chain(persons).collect();
     for (number, about) in all.iter().enumerate() {
         assert_eq!(ok(world.load(about).await), None, "{about:?}");
         let session = match about {
             Projected::Context(owner) => Some(session_id(owner, 0)),
-            Projected::Preferences(_) => None,
+            Projected::Preferences(_) | Projected::Persons(_) => None,
         };
         let last = Position { at: minute(1), id: id(number) };
         let new = Projection { version: 0, session, last, state: format!("[{number}]") };
