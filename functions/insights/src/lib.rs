@@ -204,7 +204,8 @@ where
             #[cfg(feature = "websocket")]
             Operation::ContextStream => {
                 let key_id = asking.caller.key_id().to_owned();
-                self.open(&key_id, asking.call()?, request).await
+                let call = self.of_session(asking).await?;
+                self.open(&key_id, call, request).await
             }
             Operation::Ledger => self.ledger(&asking).await,
             Operation::Whereabouts => self.whereabouts(&asking).await,

@@ -97,7 +97,9 @@ pub(crate) fn refused(problem: &Problem) -> anyhow::Error {
         Code::InsufficientScope => " `tribo keys create --scope` makes one that may.",
         _ => "",
     };
-    anyhow!("the server answered {} ({}): {}{hint}", problem.status, problem.code, problem.title)
+    let stop = if hint.is_empty() || problem.title.ends_with('.') { "" } else { "." };
+    let Problem { status, code, title, .. } = problem;
+    anyhow!("the server answered {status} ({code}): {title}{stop}{hint}")
 }
 
 /// The last cause says what a person can act on, such as a refused connection.

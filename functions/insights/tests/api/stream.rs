@@ -73,6 +73,29 @@ async fn a_stream_tells_the_context_and_every_change_of_it() {
 }
 
 #[tokio::test]
+async fn an_operator_listens_to_any_session_and_nobody_else_to_a_foreign_one() {
+    let world = World::open().await;
+    let visit = Visit::of(1, 0).at_org("bolt").screen("/home").looks_at("tax");
+    world.take(events([visit])).await;
+    world.forward(20_000);
+    world.sweep().await;
+    let sessions = world.get(&world.keys.bolt, "/v1/sessions").await.json();
+    let id = sessions["sessions"][0]["sessionId"].as_str().unwrap();
+    let target = format!("/api/sessions/{id}/context/stream");
+    let context = world.get(&world.keys.bolt, &format!("/api/sessions/{id}/context")).await.json();
+    for target in [target.clone(), format!("{target}?org=bolt")] {
+        let mut socket = open(&world, &world.keys.admin, &target).await.unwrap();
+        assert_eq!(next(&mut socket).await.as_ref(), Some(&context), "{target}");
+    }
+    let refused = (404, "not_found".to_owned());
+    for (key, target) in
+        [(&world.keys.admin, format!("{target}?org=acme")), (&world.keys.acme, target)]
+    {
+        assert_eq!(open(&world, key, &target).await.err().as_ref(), Some(&refused), "{target}");
+    }
+}
+
+#[tokio::test]
 async fn whoever_comes_back_is_told_what_it_has_not_seen_and_nothing_twice() {
     let (world, id) = under_way(&visit()).await;
     let target = format!("/api/sessions/{id}/context/stream");

@@ -2,7 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use contract::{Event, EventId, incident::Incident, insights::unusual::RareStep, session::Session};
+use contract::{
+    Event, EventId,
+    incident::Incident,
+    insights::{pages::SessionState, unusual::RareStep},
+    session::Session,
+};
 
 use super::Explanation;
 use crate::{
@@ -49,6 +54,9 @@ fn head(told: &Explanation) -> String {
             plain(to),
             likelihood * 100.0,
         ));
+    }
+    if told.session.state == SessionState::Superseded {
+        text.push_str("  it is no session any more: late events made it a part of another one, or what it was made of turned out to be none\n");
     }
     let bounds = session.bounds;
     for (is_so, why) in [
@@ -162,7 +170,9 @@ fn moment(incident: &Incident) -> String {
 
 fn timeline(told: &Explanation) -> String {
     let mut text = format!("\n{} events", told.events.len());
-    if told.events_gone > 0 {
+    if told.session.state == SessionState::Superseded {
+        text.push_str(" of it left; the others are another session's, or in quarantine");
+    } else if told.events_gone > 0 {
         text.push_str(&format!(", {} more are not kept any longer", told.events_gone));
     }
     text.push('\n');
