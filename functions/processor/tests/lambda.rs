@@ -8,11 +8,13 @@
 use std::collections::BTreeMap;
 
 use aws::resources::Resource;
-use contract::{OrgId, Timestamp};
+use contract::{Event, OrgId, Timestamp};
 use domain::counters::Dimension;
+use friction::owner::Owner;
 use ports::{
     accounts::Accounts,
     archive::{Archive, Quarantine},
+    sessions::{EventLog, Heads, LoggedEvent},
     stream::{Checkpoints, FailedInvocation, OnFailure},
 };
 use serde_json::{Value, json};
@@ -116,6 +118,32 @@ fn batch_last(batch: &str) -> Option<String> {
     let batch: Value = serde_json::from_str(batch).unwrap();
     let last = batch["Records"].as_array()?.last()?;
     last["kinesis"]["sequenceNumber"].as_str().map(str::to_owned)
+}
+
+#[test]
+fn an_event_whose_id_belongs_to_another_one_is_struck_out_of_its_owners_log() {
+    run(async {
+        let corner = Corner::open().await;
+        let logs = tempfile::tempdir().unwrap();
+        let binary = env!("CARGO_BIN_EXE_processor");
+        let processor = corner.function(binary, NEEDED, &[], &logs.path().join("log")).await;
+        let cloud = corner.cloud();
+        let click = |screen: &str| {
+            let actor = "u1.1.00000000000000000000000000";
+            let more = json!({"element": {"key": "save"}, "screen": screen, "actorId": actor});
+            events::event("acme", "click.1", "ui.click", &more)
+        };
+        let (first, second) = (click("/orders"), click("/other"));
+        let owner = Owner::of(&first).unwrap();
+        let logged = |event: &Event| LoggedEvent { owner: owner.clone(), event: event.clone() };
+        cloud.append(&[logged(&first), logged(&second)]).await.unwrap();
+        let bytes = [&first, &second].map(|event| serde_json::to_vec(event).unwrap());
+        processor.invoke(events::kinesis(bytes).to_string()).await.unwrap();
+        let read = EventLog::read(&cloud, &owner, Timestamp::from_ms(0), None, 9).await.unwrap();
+        assert_eq!(read, [first]);
+        let head = cloud.head(&owner).await.unwrap().unwrap();
+        assert_eq!(head.dirty_from, Some(second.occurred_at));
+    });
 }
 
 #[test]
