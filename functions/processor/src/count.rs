@@ -306,7 +306,9 @@ fn judge(work: &mut Work, groups: &[Group], group_of: &[usize]) {
             item.verdict = Verdict::Duplicate;
             duplicates += 1;
         } else {
-            collided.push(Collided::of(item));
+            if item.is_kept() {
+                collided.push(Collided::of(item));
+            }
             return Some(triage::collision());
         }
         None

@@ -44,10 +44,10 @@ impl Collided {
     }
 
     fn announcement(&self, at: Timestamp) -> Announcement {
-        let EventStruck { org_id, event_id, ck, .. } = &self.fact;
+        let EventStruck { org_id, event_id, occurred_at, ck, .. } = &self.fact;
         let kind = AnnouncementKind::EventStruck;
         Announcement {
-            id: format!("{}/{org_id}/{event_id}/{ck}", kind.as_str()),
+            id: format!("{}/{org_id}/{event_id}/{occurred_at}/{ck}", kind.as_str()),
             kind,
             org: org_id.clone(),
             at,
@@ -74,11 +74,12 @@ impl<W: World, C: Clock> Processor<W, C> {
 
     async fn strike_all(&self, collided: &[Collided]) -> PortResult<()> {
         let now = self.clock.now();
-        let logged: Vec<StruckEvent> =
-            collided.iter().filter_map(|collided| collided.logged.clone()).collect();
-        self.world.strike(&logged, now).await?;
         let announcements: Vec<Announcement> =
             collided.iter().map(|collided| collided.announcement(now)).collect();
-        self.world.publish(&announcements).await
+        self.world.publish(&announcements).await?;
+        let logged: Vec<StruckEvent> =
+            collided.iter().filter_map(|collided| collided.logged.clone()).collect();
+        // Last, since it has owners looked at again, each time.
+        self.world.strike(&logged, now).await
     }
 }

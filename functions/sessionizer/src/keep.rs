@@ -34,8 +34,6 @@ pub(crate) struct Keeping {
     /// The newest session of which something is told.
     pub(crate) about: Option<About>,
     pub(crate) uses: OwnersUses,
-    /// More may have been said of these sessions before.
-    pub(crate) revises: bool,
 }
 
 /// What a session is about.
@@ -104,9 +102,10 @@ impl<W: Projections, C: Clock> Sessionizer<W, C> {
 
     async fn keep_all(&self, owner: &Owner, keeping: &Keeping, turns: &Turns) -> PortResult<bool> {
         let mut all = true;
-        if let Some(about) = &keeping.about {
-            all &= self.keep_context(owner, keeping.head, about).await?;
-        }
+        all &= match &keeping.about {
+            Some(about) => self.keep_context(owner, keeping.head, about).await?,
+            None => self.forget_context(owner, keeping).await?,
+        };
         let Some(known) = self.know_persons(owner, keeping).await? else { return Ok(false) };
         let persons: BTreeSet<&str> =
             keeping.uses.persons().chain(known.since(keeping.from)).collect();
@@ -124,15 +123,14 @@ impl<W: Projections, C: Clock> Sessionizer<W, C> {
         owner: &Owner,
         keeping: &Keeping,
     ) -> PortResult<Option<KnownPersons>> {
-        if keeping.uses.is_empty() && !keeping.revises {
-            return Ok(Some(KnownPersons::default()));
-        }
         let about = Projected::Persons(owner.clone());
         let frozen = self.clock.now().plus_ms(-self.policy.frozen_ms);
         for _ in 0..TRIES {
             let held = self.world.load(&about).await?;
-            let mut known: KnownPersons = state_of(held.as_ref());
+            let mut known: KnownPersons = state_of(held.as_ref()).unwrap_or_default();
             let Some(last) = known.learn(&keeping.uses, frozen) else { return Ok(Some(known)) };
+            // It is kept for as long as what is said of any of them may change.
+            let last = held.as_ref().map_or(last.clone(), |held| held.last.clone().max(last));
             let state = serde_json::to_string(&known).unwrap_or_default();
             let new = projection(held.as_ref(), None, last, state);
             if self.world.save(&about, new).await? == SaveOutcome::Saved {
@@ -151,9 +149,7 @@ impl<W: Projections, C: Clock> Sessionizer<W, C> {
         let Some(last) = state.read().last() else { return Ok(true) };
         let about = Projected::Context(owner.clone());
         let held = self.world.load(&about).await?;
-        // A state that this build cannot go on with is as good as none.
-        let by: Option<KeptContext> =
-            held.as_ref().and_then(|held| serde_json::from_str(&held.state).ok());
+        let by: Option<KeptContext> = state_of(held.as_ref());
         // Whoever read a later head read at least as much, and found the same or a newer session.
         if by.is_some_and(|by| by.head > head) {
             return Ok(true);
@@ -162,6 +158,22 @@ impl<W: Projections, C: Clock> Sessionizer<W, C> {
         // Names, times and numbers can always be written.
         let state = serde_json::to_string(&kept).unwrap_or_default();
         let new = projection(held.as_ref(), Some(id.clone()), last, state);
+        Ok(self.world.save(&about, new).await? == SaveOutcome::Saved)
+    }
+
+    /// In what was read nothing tells what a session is about any more: what was kept of it is nobody's.
+    async fn forget_context(&self, owner: &Owner, keeping: &Keeping) -> PortResult<bool> {
+        let about = Projected::Context(owner.clone());
+        let held = self.world.load(&about).await?;
+        let held = held.filter(|held| held.session.is_some() && held.last.at >= keeping.from);
+        let Some(held) = held else { return Ok(true) };
+        let by: Option<KeptContext> = state_of(Some(&held));
+        if by.is_some_and(|by| by.head > keeping.head) {
+            return Ok(true);
+        }
+        let kept = KeptContext { head: keeping.head, state: ContextState::default() };
+        let state = serde_json::to_string(&kept).unwrap_or_default();
+        let new = projection(Some(&held), None, held.last.clone(), state);
         Ok(self.world.save(&about, new).await? == SaveOutcome::Saved)
     }
 
@@ -176,7 +188,7 @@ impl<W: Projections, C: Clock> Sessionizer<W, C> {
         // Sessions of one person may end together, swept by several.
         for _ in 0..TRIES {
             let held = self.world.load(&about).await?;
-            let mut state: PreferencesState = state_of(held.as_ref());
+            let mut state: PreferencesState = state_of(held.as_ref()).unwrap_or_default();
             if !state.put(actor, uses) {
                 return Ok(true);
             }
@@ -194,8 +206,8 @@ impl<W: Projections, C: Clock> Sessionizer<W, C> {
 }
 
 /// A state that this build cannot go on with is as good as none.
-fn state_of<S: DeserializeOwned + Default>(held: Option<&Projection>) -> S {
-    held.and_then(|held| serde_json::from_str(&held.state).ok()).unwrap_or_default()
+fn state_of<S: DeserializeOwned>(held: Option<&Projection>) -> Option<S> {
+    serde_json::from_str(&held?.state).ok()
 }
 
 fn projection(

@@ -114,8 +114,8 @@ impl<W: World, C: Clock> Sessionizer<W, C> {
         };
         let (rest, _large) = self.take_events_of(&mut looking, reading.from).await?;
         let Looking { work, about, .. } = looking;
-        let Decided { sweep, uses, revises } = work.decide(rest);
-        let keeping = Keeping { from: reading.from, head: head.version, about, uses, revises };
+        let Decided { sweep, uses } = work.decide(rest);
+        let keeping = Keeping { from: reading.from, head: head.version, about, uses };
         Ok((sweep, Some(keeping)))
     }
 

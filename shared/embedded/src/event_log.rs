@@ -7,7 +7,7 @@ use domain::admit::{ck_of, ck_text};
 use friction::owner::{Owner, Position};
 use ports::{
     PortResult,
-    sessions::{EventLog, LoggedEvent, Strikes, StruckEvent},
+    sessions::{Arming, EventLog, LoggedEvent, Strikes, StruckEvent},
 };
 use rusqlite::{Connection, params};
 
@@ -99,11 +99,13 @@ fn strike(tx: &Tx<'_>, events: &[StruckEvent], now: Timestamp) -> Result<(), Fau
         "INSERT INTO session_events (owner, at, id, ck, body) VALUES (?1, ?2, ?3, ?4, '')
          ON CONFLICT (owner, at, id, ck) DO UPDATE SET body = ''",
     )?;
-    for StruckEvent { owner, position: Position { at, id }, ck } in events {
+    for struck in events {
+        let StruckEvent { owner, position: Position { at, id }, ck } = struck;
         let owner = Named::of(owner);
         let number = owners::number_of(tx, &owner)?;
         strike.execute(params![number, at.ms(), id.as_str(), ck_text(*ck)])?;
-        heads::arm(tx, &owner, *at, now)?;
+        let Arming { dirty_from, due_at, .. } = Arming::without(struck, now);
+        heads::arm(tx, &owner, dirty_from, due_at)?;
     }
     Ok(())
 }

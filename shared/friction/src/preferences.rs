@@ -109,12 +109,6 @@ impl OwnersUses {
     pub fn persons(&self) -> impl Iterator<Item = &str> {
         self.persons.keys().map(String::as_str)
     }
-
-    /// True when nobody did.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.persons.is_empty()
-    }
 }
 
 /// Whose preferences may hold something of an owner's sessions, so that who is no longer in these is found: an event may be
@@ -127,7 +121,7 @@ pub struct KnownPersons {
 
 impl KnownPersons {
     /// Adds the persons of `uses`; answers the last event of theirs when that says anything new. Then those are forgotten of
-    /// whom every session began before `frozen` and does not change any more.
+    /// whom every session began before `frozen` and does not change any more, and of very many those whose are oldest.
     pub fn learn(&mut self, uses: &OwnersUses, frozen: Timestamp) -> Option<Position> {
         let mut is_new = false;
         for (actor, sessions) in &uses.persons {
@@ -141,6 +135,12 @@ impl KnownPersons {
             return None;
         }
         self.persons.retain(|_, newest| *newest >= frozen);
+        if self.persons.len() > KNOWN_MAX {
+            let mut newest: Vec<Timestamp> = self.persons.values().copied().collect();
+            newest.sort_unstable_by(|a, b| b.cmp(a));
+            let least = newest.get(KNOWN_MAX - 1).copied().unwrap_or(frozen);
+            self.persons.retain(|_, newest| *newest >= least);
+        }
         let last = uses.persons.values().flat_map(BTreeMap::values).map(|uses| &uses.last).max();
         last.map(|(at, id)| Position { at: *at, id: id.clone() })
     }
@@ -345,6 +345,8 @@ const PREFERENCES_MAX: usize = 10;
 const TOLD_MAX: usize = 50;
 const KEPT_MAX: usize = 64;
 const PERSONS_MAX: usize = 8;
+/// Of one owner: more than this share a session token only when everybody does.
+const KNOWN_MAX: usize = 1_000;
 /// Of one session, of each sort: so a person's state stays small whatever they use.
 const NAMES_MAX: usize = 16;
 const WHOSE_BYTES: usize = 8;

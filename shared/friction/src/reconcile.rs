@@ -43,7 +43,6 @@ pub struct Work {
     steps: Vec<Step>,
     open: Vec<Open>,
     uses: OwnersUses,
-    revises: bool,
     policy: SessionPolicy,
     now: Timestamp,
 }
@@ -55,8 +54,6 @@ pub struct Decided {
     pub sweep: Sweep,
     /// Of all sessions that were read and are not left to the next sweep.
     pub uses: OwnersUses,
-    /// Some of the sessions that were read had been closed before, so that more may have been said of them.
-    pub revises: bool,
 }
 
 /// A session's change, and what it does to the cells.
@@ -96,9 +93,6 @@ impl Work {
         let open = left_open(&sessions, reading.from, (&policy, now));
         Self {
             uses: OwnersUses::new(&owner, reading.from),
-            revises: sessions
-                .iter()
-                .any(|held| within(held.session.started_at) && held.state != SessionState::Open),
             owner,
             version: head.version,
             reading,
@@ -333,7 +327,7 @@ impl Work {
         let Self { owner, version, .. } = self;
         let sweep =
             Sweep { owner, version, sessions, incidents, cells, notices, dirty_from, due_at };
-        Decided { sweep, uses, revises: self.revises }
+        Decided { sweep, uses }
     }
 
     /// From where a sweep that closes an open session reads, if nothing comes before. That its events until here are known

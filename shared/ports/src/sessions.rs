@@ -1,6 +1,11 @@
 //! Events of sessions in order, and what is made of them.
 
-use contract::{Event, OrgId, ProductId, Timestamp, incident::Rule, session::SessionId};
+use contract::{
+    Event, OrgId, ProductId, Timestamp,
+    incident::Rule,
+    limits::{SESSION_CUT_MS, SESSION_GAP_MS},
+    session::SessionId,
+};
 use friction::{
     cells::{Cell, CellKey, CellKind, Cells, Totals},
     change::{Head, Notice, SessionState, StoredIncident, StoredSession, Sweep},
@@ -48,7 +53,7 @@ pub trait EventLog: Send + Sync {
 /// What is taken back of logs.
 pub trait Strikes: Send + Sync {
     /// Strikes events out of the logs of their owners: they are not read any more, whether they were appended before, are
-    /// appended later or never. Their owners' heads are armed, from the events on and for `now`.
+    /// appended later or never. Their owners' heads are armed for `now`, as [`Arming::without`] says.
     fn strike(
         &self,
         events: &[StruckEvent],
@@ -68,11 +73,13 @@ pub struct Arming {
 }
 
 impl Arming {
-    /// That an event is there no more.
+    /// That an event is there no more. It may have been what made activity too long for one session, which then was cut
+    /// before: from the last cut on that would be there without it, everything is as good as new.
     #[must_use]
     pub fn without(struck: &StruckEvent, now: Timestamp) -> Self {
         let StruckEvent { owner, position, .. } = struck;
-        Self { owner: owner.clone(), dirty_from: position.at, due_at: now }
+        let dirty_from = position.at.plus_ms(-SESSION_CUT_MS).plus_ms(-SESSION_GAP_MS);
+        Self { owner: owner.clone(), dirty_from, due_at: now }
     }
 }
 

@@ -180,6 +180,22 @@ async fn sessions_of_one_person_that_end_together_are_all_kept_at_once() {
     assert_eq!(world.told().await.map(|told| (told.sessions, told.events)), Some((40, 40)));
 }
 
+#[tokio::test]
+async fn what_a_sweep_kept_that_could_not_commit_is_taken_back_as_well() {
+    let world = World::new().await;
+    let event = looks(1, 0);
+    world.takes(std::slice::from_ref(&event)).await;
+    world.plan.arrange("sessions.commit", [Fault::Before]);
+    world.clock.forward(HOUR_MS);
+    assert_eq!(world.sessionizer.sweep(ALL, None).await.unwrap().failed, 1);
+    assert_eq!(world.told().await.map(|told| told.events), Some(1));
+    let ck = domain::admit::ck_of(&event);
+    let struck = StruckEvent { owner: owner(), position: Position::of(&event), ck };
+    world.store.strike(&[struck], world.clock.now()).await.unwrap();
+    world.sweeps_after(0).await;
+    assert_eq!((world.sessions().await, world.told().await), (0, None));
+}
+
 /// Whoever reads the stream beside the processor takes an event for one that is none, until that is said.
 #[tokio::test]
 async fn what_is_struck_out_or_displaced_leaves_the_preferences_it_was_in() {
@@ -193,6 +209,7 @@ async fn what_is_struck_out_or_displaced_leaves_the_preferences_it_was_in() {
     world.store.strike(&[struck], world.clock.now()).await.unwrap();
     world.sweeps_after(0).await;
     assert_eq!((world.sessions().await, world.told().await), (0, None));
+    assert_eq!(world.kept().await.and_then(|kept| kept.session), None);
     // Of the persons of one session eight count: one more who comes before them leaves the last one out.
     let by = |actor: i64, at_ms: i64| Event {
         actor_id: Some(format!("u1.1.{actor:025}0")),

@@ -20,7 +20,7 @@ use ports::{
     reference::Subject,
     sessions::{
         Arming, EventLog, Heads, IncidentQuery, Lane, LoggedEvent, Notices, SessionQuery, Sessions,
-        Span, Sums, SweepOutcome, Understanding,
+        Span, Strikes, StruckEvent, Sums, SweepOutcome, Understanding,
     },
 };
 use rusqlite::Connection;
@@ -407,4 +407,38 @@ async fn an_older_database_is_brought_up_to_date_with_what_it_holds() {
     assert_eq!(kept, [(1, Announcement { id, kind, org: acme(), at, detail: None })]);
     store.append(&[click(&anna(), "u.1", at)]).await.unwrap();
     assert_eq!(EventLog::read(&store, &anna(), at, None, 9).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn logged_events_of_an_older_database_are_known_by_their_checksums() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = Connection::open(directory.path().join(DATABASE)).unwrap();
+    for sql in [
+        include_str!("../../src/migrations/1.sql"),
+        include_str!("../../src/migrations/2.sql"),
+        include_str!("../../src/migrations/3.sql"),
+    ] {
+        file.execute_batch(sql).unwrap();
+    }
+    file.pragma_update(None, "user_version", 3).unwrap();
+    let at = Timestamp::from_ms(5);
+    let mut first = click(&anna(), "u.1", at);
+    first.event.ck = Some(domain::admit::ck_text(7));
+    let Owner { org, product, token } = anna();
+    file.execute(
+        "INSERT INTO owners VALUES (1, ?1, ?2, ?3, 0, 0, NULL, NULL)",
+        [org.as_str(), product.as_str(), &token],
+    )
+    .unwrap();
+    let body = serde_json::to_string(&first.event).unwrap();
+    file.execute("INSERT INTO session_events VALUES (1, 1, 5, 'u.1', ?1)", [body]).unwrap();
+    drop(file);
+    let store = Store::open(directory.path(), Options::default()).unwrap();
+    store.append(std::slice::from_ref(&first)).await.unwrap();
+    let logged = || EventLog::read(&store, &first.owner, at, None, 9);
+    assert_eq!(logged().await.unwrap(), [first.event.clone()]);
+    let position = Position::of(&first.event);
+    let struck = StruckEvent { owner: first.owner.clone(), position, ck: 7 };
+    store.strike(&[struck], at).await.unwrap();
+    assert_eq!(logged().await.unwrap(), []);
 }
