@@ -101,11 +101,7 @@ impl<W: Projections, C: Clock> Sessionizer<W, C> {
     }
 
     async fn keep_all(&self, owner: &Owner, keeping: &Keeping, turns: &Turns) -> PortResult<bool> {
-        let mut all = true;
-        all &= match &keeping.about {
-            Some(about) => self.keep_context(owner, keeping.head, about).await?,
-            None => self.forget_context(owner, keeping).await?,
-        };
+        let mut all = self.keep_context(owner, keeping).await?;
         let Some(known) = self.know_persons(owner, keeping).await? else { return Ok(false) };
         let persons: BTreeSet<&str> =
             keeping.uses.persons().chain(known.since(keeping.from)).collect();
@@ -140,40 +136,29 @@ impl<W: Projections, C: Clock> Sessionizer<W, C> {
         Ok(None)
     }
 
-    async fn keep_context(
-        &self,
-        owner: &Owner,
-        head: u64,
-        About { id, state }: &About,
-    ) -> PortResult<bool> {
-        let Some(last) = state.read().last() else { return Ok(true) };
+    /// What the newest session is about. Where nothing in what was read tells it any more, what was kept of it is nobody's.
+    async fn keep_context(&self, owner: &Owner, keeping: &Keeping) -> PortResult<bool> {
         let about = Projected::Context(owner.clone());
         let held = self.world.load(&about).await?;
         let by: Option<KeptContext> = state_of(held.as_ref());
         // Whoever read a later head read at least as much, and found the same or a newer session.
-        if by.is_some_and(|by| by.head > head) {
-            return Ok(true);
-        }
-        let kept = KeptContext { head, state: state.clone() };
-        // Names, times and numbers can always be written.
-        let state = serde_json::to_string(&kept).unwrap_or_default();
-        let new = projection(held.as_ref(), Some(id.clone()), last, state);
-        Ok(self.world.save(&about, new).await? == SaveOutcome::Saved)
-    }
-
-    /// In what was read nothing tells what a session is about any more: what was kept of it is nobody's.
-    async fn forget_context(&self, owner: &Owner, keeping: &Keeping) -> PortResult<bool> {
-        let about = Projected::Context(owner.clone());
-        let held = self.world.load(&about).await?;
-        let held = held.filter(|held| held.session.is_some() && held.last.at >= keeping.from);
-        let Some(held) = held else { return Ok(true) };
-        let by: Option<KeptContext> = state_of(Some(&held));
         if by.is_some_and(|by| by.head > keeping.head) {
             return Ok(true);
         }
-        let kept = KeptContext { head: keeping.head, state: ContextState::default() };
+        let (session, last, state) = match &keeping.about {
+            Some(About { id, state }) => (Some(id.clone()), state.read().last(), state.clone()),
+            None => {
+                let is_gone =
+                    |held: &&Projection| held.session.is_some() && held.last.at >= keeping.from;
+                let gone = held.as_ref().filter(is_gone);
+                (None, gone.map(|gone| gone.last.clone()), ContextState::default())
+            }
+        };
+        let Some(last) = last else { return Ok(true) };
+        let kept = KeptContext { head: keeping.head, state };
+        // Names, times and numbers can always be written.
         let state = serde_json::to_string(&kept).unwrap_or_default();
-        let new = projection(Some(&held), None, held.last.clone(), state);
+        let new = projection(held.as_ref(), session, last, state);
         Ok(self.world.save(&about, new).await? == SaveOutcome::Saved)
     }
 

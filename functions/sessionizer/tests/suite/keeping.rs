@@ -56,6 +56,14 @@ impl World {
         assert_eq!((report.failed, report.stale), (0, 0));
     }
 
+    /// An event turns out to be none, and a sweep comes.
+    async fn loses(&self, event: &Event) {
+        let ck = domain::admit::ck_of(event);
+        let struck = StruckEvent { owner: owner(), position: Position::of(event), ck };
+        self.store.strike(&[struck], self.clock.now()).await.unwrap();
+        self.sweeps_after(0).await;
+    }
+
     async fn kept(&self) -> Option<Projection> {
         self.store.load(&Projected::Context(owner())).await.unwrap()
     }
@@ -189,10 +197,7 @@ async fn what_a_sweep_kept_that_could_not_commit_is_taken_back_as_well() {
     world.clock.forward(HOUR_MS);
     assert_eq!(world.sessionizer.sweep(ALL, None).await.unwrap().failed, 1);
     assert_eq!(world.told().await.map(|told| told.events), Some(1));
-    let ck = domain::admit::ck_of(&event);
-    let struck = StruckEvent { owner: owner(), position: Position::of(&event), ck };
-    world.store.strike(&[struck], world.clock.now()).await.unwrap();
-    world.sweeps_after(0).await;
+    world.loses(&event).await;
     assert_eq!((world.sessions().await, world.told().await), (0, None));
 }
 
@@ -204,10 +209,7 @@ async fn what_is_struck_out_or_displaced_leaves_the_preferences_it_was_in() {
     world.takes(std::slice::from_ref(&event)).await;
     world.sweeps_after(HOUR_MS).await;
     assert_eq!(world.told().await.map(|told| told.events), Some(1));
-    let ck = domain::admit::ck_of(&event);
-    let struck = StruckEvent { owner: owner(), position: Position::of(&event), ck };
-    world.store.strike(&[struck], world.clock.now()).await.unwrap();
-    world.sweeps_after(0).await;
+    world.loses(&event).await;
     assert_eq!((world.sessions().await, world.told().await), (0, None));
     assert_eq!(world.kept().await.and_then(|kept| kept.session), None);
     // Of the persons of one session eight count: one more who comes before them leaves the last one out.
